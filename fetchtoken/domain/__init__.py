@@ -1,0 +1,1 @@
+"""Words of the trade: secrets, tokens, claims, time, errors. No I/O, standard library only."""
