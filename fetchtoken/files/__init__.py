@@ -1,0 +1,1 @@
+"""Reading and writing files that hold secrets: modes, owners, atomic replacement, locks."""

@@ -1,0 +1,77 @@
+"""Replace a file so that a crash leaves the old one or the new one, never a part."""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ["fsync_dir", "replace_file", "write_all"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    StrPath = str | os.PathLike[str]
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte, however many calls it takes.
+
+    Raises:
+        OSError: the first failing ``write``; what was written before it stays.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def fsync_dir(path: StrPath) -> None:
+    """Make a directory's entries durable."""
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def replace_file(path: StrPath, data: bytes, *, mode: int = 0o600) -> None:
+    """Write a file anew: temporary neighbour, fsync, rename, fsync of the directory.
+
+    A symbolic link stays and its target is replaced, as Codex does. Run by root for somebody
+    else's file, the owner stays.
+
+    Args:
+        path: the file, existing or not; its directory must exist.
+        data: the whole new content.
+        mode: permission bits of the new file.
+
+    Raises:
+        OSError: nothing was replaced, and the temporary file is gone.
+    """
+    target = os.path.realpath(path)
+    directory, name = os.path.split(target)
+    temporary = os.path.join(directory, f".{name}.{os.urandom(6).hex()}.tmp")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        try:
+            _keep_owner(fd, target)
+            if hasattr(os, "fchmod"):
+                os.fchmod(fd, mode)
+            write_all(fd, data)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    if os.name == "posix":
+        fsync_dir(directory)
+
+
+def _keep_owner(fd: int, target: str) -> None:
+    if not hasattr(os, "fchown"):
+        return
+    try:
+        old = os.stat(target)
+    except FileNotFoundError:
+        return
+    if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()) and os.geteuid() == 0:
+        os.fchown(fd, old.st_uid, old.st_gid)

@@ -1,0 +1,199 @@
+"""The Codex CLI's ``auth.json``: what it holds, and the access-only form of it.
+
+Field rules were observed with the real binary: ``id_token`` must have the shape of a JWT,
+the ``refresh_token`` key must exist (it may be empty), ``account_id`` must be there or every
+refresh is refused, and a missing ``last_refresh`` makes Codex send no bearer at all.
+"""
+
+from __future__ import annotations
+
+from fetchtoken.domain.claims import decode_claims, unsigned_jwt
+from fetchtoken.domain.errors import LoginRequired, Malformed, NotFound
+from fetchtoken.domain.instants import parse_rfc3339, to_rfc3339
+from fetchtoken.domain.jsontext import loads
+from fetchtoken.domain.secret import Secret
+from fetchtoken.domain.token import Token
+
+__all__ = [
+    "ACCESS_ONLY",
+    "AuthFile",
+    "access_only_document",
+    "check_login",
+    "parse_auth_file",
+    "rotated_document",
+]
+
+ACCESS_ONLY = "chatgptAuthTokens"
+"""The ``auth_mode`` with which Codex never refreshes, but re-reads the file on a 401."""
+
+_OTHER_KINDS = {
+    "apikey": "an API key",
+    "personalAccessToken": "a personal access token",
+    "agentIdentity": "an agent identity",
+    "bedrockApiKey": "a Bedrock API key",
+    "bedrockAccessKeys": "Bedrock access keys",
+    "headers": "custom headers",
+}
+
+
+class AuthFile:
+    """One parsed ``auth.json``.
+
+    Attributes:
+        document: the whole document; keys that nobody here knows are kept.
+        kind: its ``auth_mode``, or the one that Codex would infer.
+    """
+
+    __slots__ = (
+        "access_token",
+        "account_id",
+        "document",
+        "id_token",
+        "kind",
+        "last_refresh",
+        "name",
+        "provenance_client_id",
+        "provenance_issuer",
+        "refresh_token",
+    )
+
+    def __init__(self, document: dict[str, object], name: str) -> None:
+        tokens = document.get("tokens")
+        table: dict[str, object] = tokens if isinstance(tokens, dict) else {}
+        provenance = table.get("oauth_provenance")
+        origin: dict[str, object] = provenance if isinstance(provenance, dict) else {}
+        self.document = document
+        self.name = name
+        self.kind = _kind(document)
+        self.access_token = Secret(_text(table, "access_token", name).strip())
+        self.refresh_token = Secret(_text(table, "refresh_token", name).strip())
+        self.id_token = Secret(_text(table, "id_token", name).strip())
+        self.account_id = _text(table, "account_id", name)
+        self.last_refresh = parse_rfc3339(document.get("last_refresh"))
+        self.provenance_issuer = _text(origin, "issuer", name)
+        self.provenance_client_id = _text(origin, "client_id", name)
+
+    def token(self, *, account: str = "", source: str = "local") -> Token:
+        """Return the access token with what the file and its claims say of it."""
+        return Token.from_jwt(
+            self.access_token.reveal(),
+            id_token=self.id_token.reveal(),
+            account_id=self.account_id,
+            account=account,
+            source=source,
+        )
+
+
+def _text(table: dict[str, object], key: str, name: str) -> str:
+    value = table.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise Malformed(f"{name}: {key} is not a text", hint="codex login")
+    if "\n" in value.strip() or "\r" in value.strip():
+        raise Malformed(f"{name}: {key} has a line break inside", hint="codex login")
+    return value
+
+
+def _kind(document: dict[str, object]) -> str:
+    """Return the mode as Codex resolves it where ``auth_mode`` is absent."""
+    mode = document.get("auth_mode")
+    if isinstance(mode, str) and mode:
+        return mode
+    for key, kind in (
+        ("personal_access_token", "personalAccessToken"),
+        ("agent_identity", "agentIdentity"),
+        ("bedrock_api_key", "bedrockApiKey"),
+        ("bedrock_access_keys", "bedrockAccessKeys"),
+        ("OPENAI_API_KEY", "apikey"),
+    ):
+        if document.get(key):
+            return kind
+    return "chatgpt"
+
+
+def parse_auth_file(text: str, name: str) -> AuthFile:
+    """Parse the text of an ``auth.json``.
+
+    Args:
+        text: the whole content.
+        name: the file's path, for messages.
+
+    Raises:
+        NotFound: it is empty.
+        Malformed: it is not JSON, or its fields have other types than Codex writes.
+    """
+    if not text.strip():
+        raise NotFound(f"{name} is empty", hint="codex login")
+    try:
+        document = loads(text)
+    except ValueError:
+        raise Malformed(f"{name} is not JSON", hint=f"move {name} away and run codex login") from None
+    if not isinstance(document, dict):
+        raise Malformed(f"{name} is not a JSON object", hint=f"move {name} away and run codex login")
+    return AuthFile(document, name)
+
+
+def check_login(auth: AuthFile) -> None:
+    """Raise unless the file holds a ChatGPT login with an access token.
+
+    Raises:
+        LoginRequired: it holds another kind of credential, named in the message.
+        NotFound: it holds none.
+    """
+    if auth.kind in ("chatgpt", ACCESS_ONLY):
+        if auth.access_token or auth.refresh_token:
+            return
+        raise NotFound(f"{auth.name} holds no login", hint="codex login")
+    what = _OTHER_KINDS.get(auth.kind, f"auth_mode {auth.kind[:40]!r}")
+    raise LoginRequired(f"{auth.name} holds {what}, not a ChatGPT login", hint="codex login")
+
+
+def _id_token_for(token: Token) -> str:
+    """Return an id token of JWT shape; made from the access token's claims where there is none."""
+    if token.id_token and decode_claims(token.id_token.reveal()) is not None:
+        return token.id_token.reveal()
+    payload = decode_claims(token.access_token.reveal()) or {}
+    kept = ("exp", "iat", "email", "https://api.openai.com/auth", "https://api.openai.com/profile")
+    return unsigned_jwt({key: payload[key] for key in kept if key in payload})
+
+
+def access_only_document(token: Token, *, now_s: float) -> dict[str, object]:
+    """Return the ``auth.json`` that Codex uses but can never refresh from.
+
+    Args:
+        token: the access token to hand over.
+        now_s: epoch seconds, used where the token does not say when it was issued.
+    """
+    return {
+        "auth_mode": ACCESS_ONLY,
+        "OPENAI_API_KEY": None,
+        "tokens": {
+            "id_token": _id_token_for(token),
+            "access_token": token.access_token.reveal(),
+            "refresh_token": "",
+            "account_id": token.account_id,
+        },
+        "last_refresh": to_rfc3339(now_s if token.issued_at is None else token.issued_at),
+    }
+
+
+def rotated_document(
+    document: dict[str, object],
+    *,
+    access_token: Secret | None,
+    refresh_token: Secret | None,
+    id_token: Secret | None,
+    now_s: float,
+) -> dict[str, object]:
+    """Return a copy with an exchange's answer in it; what the answer lacks stays, as do unknown keys."""
+    held = document.get("tokens")
+    tokens: dict[str, object] = dict(held) if isinstance(held, dict) else {}
+    for key, secret in (
+        ("id_token", id_token),
+        ("access_token", access_token),
+        ("refresh_token", refresh_token),
+    ):
+        if secret is not None:
+            tokens[key] = secret.reveal()
+    return {**document, "tokens": tokens, "last_refresh": to_rfc3339(now_s)}
