@@ -1,0 +1,150 @@
+"""The broker's home: one directory, 0700, that holds everything the daemon must keep."""
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fetchtoken.domain.errors import ConfigError, NotFound, Unsafe
+
+__all__ = ["HOME_VARIABLE", "Home", "resolve_home"]
+
+HOME_VARIABLE = "CODEX_BROKER_HOME"
+_PRIVATE = 0o700
+_OTHERS = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where each of the broker's files lies."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The settings."""
+        return self.path / "broker.toml"
+
+    @property
+    def database(self) -> Path:
+        """The store, unless ``store.url`` names another."""
+        return self.path / "broker.db"
+
+    @property
+    def master_key(self) -> Path:
+        """The key of everything sealed, unless ``seal.key_file`` or systemd names another."""
+        return self.path / "master.key"
+
+    @property
+    def socket(self) -> Path:
+        """Where the running daemon takes administrative commands."""
+        return self.path / "admin.sock"
+
+    @property
+    def lock_file(self) -> Path:
+        """Locked by the daemon, or by the one command that works without it."""
+        return self.path / "broker.lock"
+
+    @property
+    def journal(self) -> Path:
+        """One file for each attempt whose answer is not in the store yet."""
+        return self.path / "journal"
+
+    @property
+    def sandbox(self) -> "Home":
+        """The home of ``up --sandbox``, apart from the real one."""
+        return Home(self.path / "sandbox")
+
+    def make(self) -> bool:
+        """Make the directories that are missing; tell whether the home is new.
+
+        Raises:
+            ConfigError: it cannot be made.
+            Unsafe: it exists with other modes or another owner.
+        """
+        new = not self.path.exists()
+        try:
+            self.path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            if not new:
+                self.check()
+            self.journal.mkdir(mode=_PRIVATE, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"the home {self.path} cannot be made: {error.strerror}",
+                hint=f"choose another with --home or {HOME_VARIABLE}",
+            ) from None
+        return new
+
+    def check(self) -> None:
+        """Raise unless the home is a directory of the caller's own that nobody else can enter.
+
+        Raises:
+            NotFound: there is none.
+            Unsafe: another owner, or modes for group or others.
+        """
+        try:
+            status = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFound(f"there is no broker home at {self.path}", hint="codex-broker init") from None
+        except PermissionError:
+            raise Unsafe(f"the home {self.path} belongs to another user", hint="run as its owner") from None
+        if not self.path.is_dir():
+            raise ConfigError(f"the home {self.path} is not a directory", hint="choose another with --home")
+        if status.st_uid != os.geteuid():
+            raise Unsafe(
+                f"the home {self.path} belongs to user {status.st_uid}, you are {os.geteuid()}",
+                hint=f"run as its owner: sudo -u '#{status.st_uid}' codex-broker …",
+            )
+        if status.st_mode & _OTHERS:
+            raise Unsafe(f"the home {self.path} is open to others", hint=f"chmod 700 {self.path}")
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the home for this process, as the daemon or as a command without one.
+
+        Raises:
+            ConfigError: another process holds it; the message names its pid.
+        """
+        fd = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
+                raise ConfigError(
+                    f"a broker is already running on {self.path} (pid {holder})",
+                    hint=f"stop it (kill {holder}), or choose another home with --home",
+                ) from None
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            # The file stays: unlinking a lock file lets two processes lock two different ones.
+            os.close(fd)
+
+
+def resolve_home(option: Path | None, environ: Mapping[str, str]) -> Home:
+    """Return the home: option, ``CODEX_BROKER_HOME``, systemd's state directory, XDG.
+
+    Args:
+        option: ``--home``.
+        environ: the environment.
+
+    Raises:
+        ConfigError: nothing says where it is, not even ``HOME``.
+    """
+    # STATE_DIRECTORY may list several directories (systemd.exec(5)); the first is ours.
+    state = environ.get("STATE_DIRECTORY", "").split(":")[0]
+    named = option or environ.get(HOME_VARIABLE) or state
+    if named:
+        return Home(Path(named).expanduser().absolute())
+    base = environ.get("XDG_STATE_HOME", "")
+    if not Path(base).is_absolute():
+        # A relative path there is invalid and to be ignored (XDG base directory specification).
+        try:
+            base = str(Path.home() / ".local" / "state")
+        except RuntimeError:
+            raise ConfigError("there is no home directory", hint=f"set {HOME_VARIABLE}") from None
+    return Home(Path(base) / "codex-broker")

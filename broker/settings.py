@@ -1,0 +1,264 @@
+"""The settings: ``broker.toml`` below, the environment above it, options on top.
+
+Each key is ``section.name``; ``CODEX_BROKER_<SECTION>_<NAME>`` overrides it. A key that nobody
+knows is an error, in the file as in the environment: a misspelt safety setting must not pass
+for a set one. Codex's own override variables have no effect here.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from broker.ops.home import HOME_VARIABLE, Home
+from fetchtoken.domain.errors import ConfigError, Unsafe
+from fetchtoken.files.guard import read_text
+
+__all__ = ["DEFAULT_PORT", "PREFIX", "Settings", "load_settings"]
+
+PREFIX = "CODEX_BROKER_"
+DEFAULT_PORT = 7455
+_SQLITE = "sqlite:///"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Server(_Section):
+    """Where the daemon listens."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = DEFAULT_PORT
+    public_url: str = ""
+    """How clients reach it; other ``Host`` headers are then refused."""
+    behind_proxy: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """Addresses of the TLS proxy in front, as CIDR; only their ``X-Forwarded-For`` counts."""
+
+    @field_validator("behind_proxy", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        items = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        return tuple(ip_network(str(item)) for item in items if item) if isinstance(items, list) else items
+
+    @field_validator("public_url")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in ("http", "https"):
+            message = "must start with https://"
+            raise ValueError(message)
+        return value.rstrip("/")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return _is_loopback(self.host)
+
+
+class StorePlace(_Section):
+    """Where the store is."""
+
+    url: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value and not value.startswith(_SQLITE):
+            message = f"this version stores in SQLite only, as {_SQLITE}/absolute/path"
+            raise ValueError(message)
+        return value
+
+
+class SealPlace(_Section):
+    """Where the master key is."""
+
+    key_file: Path | None = None
+
+
+class Issuer(_Section):
+    """Whom the logins come from."""
+
+    url: str = "https://auth.openai.com"
+
+    @field_validator("url")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            message = "must be an https:// address"
+            raise ValueError(message)
+        return value.rstrip("/")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is an issuer for trying, on this machine."""
+        return _is_loopback(urlsplit(self.url).hostname or "")
+
+
+class Refresh(_Section):
+    """When and how tokens are exchanged."""
+
+    at: Annotated[float, Field(ge=0.05, le=0.95)] = 0.6
+    """Part of a token's life after which it is due."""
+    parallel: Annotated[int, Field(ge=1, le=64)] = 4
+    """Most exchanges at one time."""
+    lease: Annotated[int, Field(ge=60, le=3600)] = 90
+    """Seconds for which an attempt is its owner's; an exchange may last 50."""
+
+
+class Clock(_Section):
+    """Time, for rehearsals against an issuer on this machine."""
+
+    offset: float = 0.0
+    """Seconds added to the clock."""
+
+
+class Settings(BaseSettings):
+    """All settings of one daemon."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    server: Server = Server()
+    store: StorePlace = StorePlace()
+    seal: SealPlace = SealPlace()
+    issuer: Issuer = Issuer()
+    refresh: Refresh = Refresh()
+    clock: Clock = Clock()
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 - the library's hook
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - same
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - same
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+    def store_url(self, home: Home) -> str:
+        """Return where the store is, by default ``broker.db`` in the home."""
+        return self.store.url or f"{_SQLITE}{home.database}"
+
+    def key_file(self, home: Home, environ: Mapping[str, str]) -> Path:
+        """Return the master key's file: the setting, systemd's credential, the home's own."""
+        credentials = environ.get("CREDENTIALS_DIRECTORY", "")
+        handed_over = Path(credentials) / "master.key"
+        if self.seal.key_file is not None:
+            return self.seal.key_file
+        return handed_over if credentials and handed_over.exists() else home.master_key
+
+
+def load_settings(
+    home: Home, config: Path | None = None, *, host: str | None = None, port: int | None = None
+) -> Settings:
+    """Read file, environment and options into settings that are safe to serve with.
+
+    Args:
+        home: its ``broker.toml`` is read where there is one.
+        config: a file instead of that one; it must exist.
+        host: ``--host``.
+        port: ``--port``.
+
+    Raises:
+        ConfigError: a key that nobody knows, or a value that is none; both are named.
+        NotFound: ``config`` does not exist.
+        Unsafe: plain http to another machine, in or out.
+    """
+    path = config or home.config
+    document = _read_toml(path) if config or path.exists() else {}
+    _refuse_unknown(document, path)
+    options = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    try:
+        settings = Settings(**document)
+        settings = settings.model_copy(
+            update={"server": Server.model_validate({**settings.server.model_dump(), **options})}
+        )
+    except ValidationError as error:
+        raise _invalid(error, path) from None
+    _refuse_unsafe(settings)
+    return settings
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(read_text(str(path), private=False))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}", hint=f"correct {path}") from None
+
+
+def _known() -> dict[str, set[str]]:
+    return {
+        section: set(field.annotation.model_fields)
+        for section, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+
+
+def _refuse_unknown(document: dict[str, Any], path: Path) -> None:
+    known = _known()
+    for section, table in document.items():
+        if section not in known or not isinstance(table, dict):
+            raise _unknown(section, str(path))
+        for key in table.keys() - known[section]:
+            raise _unknown(f"{section}.{key}", str(path))
+    for variable in sorted(os.environ):
+        if not variable.upper().startswith(PREFIX) or variable == HOME_VARIABLE:
+            continue
+        section, _, key = variable.removeprefix(PREFIX).lower().partition("_")
+        if key not in known.get(section, ()):
+            raise _unknown(variable, "the environment")
+
+
+def _unknown(name: str, where: str) -> ConfigError:
+    keys = ", ".join(f"{section}.{key}" for section, names in _known().items() for key in sorted(names))
+    return ConfigError(f"unknown setting {name} in {where}", hint=f"the settings are {keys}")
+
+
+def _invalid(error: ValidationError, path: Path) -> ConfigError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = ".".join(str(part) for part in first["loc"][:2])
+    message = first["msg"].removeprefix("Value error, ")
+    variable = PREFIX + name.replace(".", "_").upper()
+    return ConfigError(f"setting {name}: {message}", hint=f"correct it in {path}, {variable} or the option")
+
+
+def _refuse_unsafe(settings: Settings) -> None:
+    issuer = settings.issuer
+    if issuer.url.startswith("http:") and not issuer.is_loopback:
+        raise Unsafe(
+            f"issuer.url {issuer.url} would send refresh tokens in plain text to another machine",
+            hint="use https://",
+        )
+    if settings.clock.offset and not issuer.is_loopback:
+        raise ConfigError(
+            f"clock.offset is for rehearsals: the issuer {issuer.url} is not on this machine",
+            hint="remove clock.offset",
+        )
+    if not settings.server.is_loopback and not settings.server.behind_proxy:
+        raise Unsafe(
+            f"server.host {settings.server.host} would serve tokens in plain text to other machines",
+            hint="listen on 127.0.0.1, or name your TLS proxy's addresses in server.behind_proxy",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
