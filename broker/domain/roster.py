@@ -1,0 +1,109 @@
+"""The read model of the hot path: every account and client in memory, found by name, id or key id."""
+
+from broker.domain.records import Account, Client, Snapshot
+
+__all__ = ["Roster"]
+
+
+class Roster:
+    """Accounts and clients as last seen in the store.
+
+    A record older than the one held (by ``revision``) is ignored, so that a slow reader never
+    undoes what a faster one brought. ``account.revision`` changes with every write to the row:
+    an answer prepared for one revision holds for as long as it is current.
+    """
+
+    def __init__(self) -> None:
+        self.revision = 0
+        """The store's change counter up to which everything is known."""
+        self._accounts: dict[int, Account] = {}
+        self._by_name: dict[str, Account] = {}
+        self._clients: dict[int, Client] = {}
+        self._clients_by_name: dict[str, Client] = {}
+        self._clients_by_key: dict[str, Client] = {}
+        self._gone_accounts: set[int] = set()
+        self._gone_clients: set[int] = set()
+
+    def account(self, name: str) -> Account | None:
+        """Return the account of that name, or ``None``."""
+        return self._by_name.get(name)
+
+    def account_by_id(self, account: int) -> Account | None:
+        """Return the account with that row id, or ``None``."""
+        return self._accounts.get(account)
+
+    def accounts(self) -> list[Account]:
+        """Return all accounts by name."""
+        return sorted(self._accounts.values(), key=lambda account: account.name)
+
+    def client(self, name: str) -> Client | None:
+        """Return the client of that name, or ``None``."""
+        return self._clients_by_name.get(name)
+
+    def client_by_key(self, key_id: str) -> Client | None:
+        """Return the client whose API key has that id, revoked and expired ones included."""
+        return self._clients_by_key.get(key_id)
+
+    def clients(self) -> list[Client]:
+        """Return all clients by name."""
+        return sorted(self._clients.values(), key=lambda client: client.name)
+
+    def put_account(self, account: Account) -> None:
+        """Take in a new or changed account."""
+        held = self._accounts.get(account.id)
+        if account.id in self._gone_accounts or (held is not None and held.revision > account.revision):
+            return
+        if held is not None and self._by_name.get(held.name) is held:
+            del self._by_name[held.name]
+        self._accounts[account.id] = account
+        self._by_name[account.name] = account
+
+    def drop_account(self, account: int) -> None:
+        """Forget a removed account; row ids are never used again."""
+        self._gone_accounts.add(account)
+        held = self._accounts.pop(account, None)
+        if held is not None and self._by_name.get(held.name) is held:
+            del self._by_name[held.name]
+
+    def put_client(self, client: Client) -> None:
+        """Take in a new or changed client."""
+        held = self._clients.get(client.id)
+        if client.id in self._gone_clients or (held is not None and held.revision > client.revision):
+            return
+        if held is not None:
+            self._forget_client_keys(held)
+        self._clients[client.id] = client
+        self._clients_by_name[client.name] = client
+        self._clients_by_key[client.key_id] = client
+
+    def drop_client(self, client: int) -> None:
+        """Forget a removed client."""
+        self._gone_clients.add(client)
+        held = self._clients.pop(client, None)
+        if held is not None:
+            self._forget_client_keys(held)
+
+    def apply(self, snapshot: Snapshot) -> None:
+        """Take in what :meth:`broker.store.store.Store.snapshot` or ``changes`` returned."""
+        if snapshot.whole:
+            for account_id in self._accounts.keys() - {account.id for account in snapshot.accounts}:
+                if self._accounts[account_id].revision <= snapshot.revision:
+                    self.drop_account(account_id)
+            for client_id in self._clients.keys() - {client.id for client in snapshot.clients}:
+                if self._clients[client_id].revision <= snapshot.revision:
+                    self.drop_client(client_id)
+        for account_id in snapshot.removed_accounts:
+            self.drop_account(account_id)
+        for client_id in snapshot.removed_clients:
+            self.drop_client(client_id)
+        for account in snapshot.accounts:
+            self.put_account(account)
+        for client in snapshot.clients:
+            self.put_client(client)
+        self.revision = max(self.revision, snapshot.revision)
+
+    def _forget_client_keys(self, held: Client) -> None:
+        if self._clients_by_name.get(held.name) is held:
+            del self._clients_by_name[held.name]
+        if self._clients_by_key.get(held.key_id) is held:
+            del self._clients_by_key[held.key_id]
