@@ -1,0 +1,132 @@
+"""The master key file: JSON, 0600, several keys of which one is current.
+
+::
+
+    {"version": 1, "current": "5f1c09aa", "keys": {"5f1c09aa": "base64 of 32 bytes"}}
+
+A key's id is made from the key, so a key that was swapped or cut is noticed when it is read.
+"""
+
+import os
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from broker.seal.keyring import KEY_BYTES, Keyring, key_id_of
+from fetchtoken.domain.errors import ConfigError, Malformed, NotFound, Unsafe
+from fetchtoken.domain.jsontext import dumps, loads
+from fetchtoken.files.atomic import fsync_dir, write_all
+from fetchtoken.files.guard import read_private, read_text
+
+__all__ = ["CREDENTIALS_VARIABLE", "create_keyring", "default_key_file", "load_keyring", "render"]
+
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+"""systemd's directory of a unit's credentials (systemd.exec(5))."""
+
+_NAME = "master.key"
+_VERSION = 1
+_BESIDES_ACL = 0o037
+
+
+def default_key_file(home: Path, environ: Mapping[str, str]) -> Path:
+    """Return ``$CREDENTIALS_DIRECTORY/master.key`` where systemd passed one, else the home's."""
+    directory = environ.get(CREDENTIALS_VARIABLE)
+    given = Path(directory, _NAME) if directory else None
+    return given if given is not None and given.exists() else home / _NAME
+
+
+def create_keyring(path: Path, random_bytes: Callable[[int], bytes] = os.urandom) -> Keyring:
+    """Make a key file with one new key, durable before this returns.
+
+    Args:
+        path: the file; its directory must exist.
+        random_bytes: a source of strong randomness.
+
+    Raises:
+        ConfigError: there is such a file already, or it cannot be made.
+    """
+    ring = Keyring.new(random_bytes, str(path))
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise ConfigError(f"{path} exists and is not overwritten", hint=f"ls -l {path}") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be made: {error.strerror}") from None
+    try:
+        os.fchmod(fd, 0o600)
+        write_all(fd, render(ring).encode())
+        os.fsync(fd)
+    except OSError as error:
+        path.unlink()
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        os.close(fd)
+    fsync_dir(path.parent)
+    return ring
+
+
+def render(ring: Keyring) -> str:
+    """Return the text of a key file. It holds the keys."""
+    keys = {key_id: b64encode(ring.master(key_id)).decode() for key_id in sorted(ring.ids)}
+    return dumps({"version": _VERSION, "current": ring.current, "keys": keys}, indent=2) + "\n"
+
+
+def load_keyring(path: Path, environ: Mapping[str, str] = os.environ) -> Keyring:
+    """Read a key file.
+
+    Args:
+        path: the file; it must belong to the caller or root and be closed to everybody else.
+        environ: where ``CREDENTIALS_DIRECTORY`` may stand.
+
+    Raises:
+        NotFound: there is none.
+        Unsafe: others can read it, or a key in it is damaged.
+        Malformed: it is no key file.
+    """
+    try:
+        text = _read_credential(path) if _is_credential(path, environ) else read_private(str(path))
+    except NotFound:
+        raise NotFound(f"there is no master key at {path}", hint="codex-broker init") from None
+    return _parse(text, str(path))
+
+
+def _is_credential(path: Path, environ: Mapping[str, str]) -> bool:
+    directory = environ.get(CREDENTIALS_VARIABLE)
+    return bool(directory) and path.parent == Path(str(directory))
+
+
+def _read_credential(path: Path) -> str:
+    """Read a file that systemd placed.
+
+    It belongs to root and carries an ACL entry for the unit's user, whose mask shows as
+    group-read; the directory is closed to all others.
+    """
+    text = read_text(str(path), private=False)
+    status = path.stat()
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & _BESIDES_ACL:
+        raise Unsafe(f"{path} can be read by others", hint=f"chmod 400 {path}")
+    return text
+
+
+def _parse(text: str, name: str) -> Keyring:
+    broken = Malformed(f"{name} is not a master key file", hint="bring it back from where it is kept")
+    try:
+        document = loads(text)
+    except ValueError:
+        raise broken from None
+    if not isinstance(document, dict) or document.get("version") != _VERSION:
+        raise broken
+    current, texts = document.get("current"), document.get("keys")
+    if not isinstance(current, str) or not isinstance(texts, dict) or current not in texts:
+        raise broken
+    keys = {}
+    for key_id, encoded in texts.items():
+        try:
+            key = b64decode(encoded, validate=True)
+        except (Base64Error, TypeError, ValueError):
+            raise broken from None
+        if len(key) != KEY_BYTES or key_id_of(key) != key_id:
+            raise Unsafe(f"master key {key_id} in {name} is damaged", hint="bring back the key file")
+        keys[key_id] = key
+    return Keyring(keys, current, name)
