@@ -17,12 +17,18 @@ def _days_from_civil(year: int, month: int, day: int) -> int:
     return era * 146_097 + day_of_era - 719_468
 
 
-def to_rfc3339(epoch_s: float) -> str:
-    """Return ``2026-11-30T10:11:12Z`` for seconds since the epoch (fractions are cut)."""
+def to_rfc3339(epoch_s: float, *, micros: bool = False) -> str:
+    """Return ``2026-11-30T10:11:12Z`` for seconds since the epoch.
+
+    Args:
+        epoch_s: seconds since 1970 UTC.
+        micros: write six fractional digits instead of cutting them off.
+    """
     from time import gmtime
 
     t = gmtime(epoch_s)
-    return f"{t[0]:04}-{t[1]:02}-{t[2]:02}T{t[3]:02}:{t[4]:02}:{t[5]:02}Z"
+    fraction = f".{int(epoch_s % 1 * 1_000_000):06}" if micros else ""
+    return f"{t[0]:04}-{t[1]:02}-{t[2]:02}T{t[3]:02}:{t[4]:02}:{t[5]:02}{fraction}Z"
 
 
 def parse_rfc3339(value: object) -> float | None:

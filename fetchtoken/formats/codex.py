@@ -196,4 +196,4 @@ def rotated_document(
     ):
         if secret is not None:
             tokens[key] = secret.reveal()
-    return {**document, "tokens": tokens, "last_refresh": to_rfc3339(now_s)}
+    return {**document, "tokens": tokens, "last_refresh": to_rfc3339(now_s, micros=True)}

@@ -1,0 +1,1 @@
+"""The real Codex CLI: its locks, its file rules, its settings."""

@@ -1,0 +1,63 @@
+"""Where a refresh token may be sent: Codex's rule, plus one that keeps logins and brokers apart."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from fetchtoken.domain.errors import ConfigError, Unsafe
+from fetchtoken.formats.codex import AuthFile
+from fetchtoken.net.url import parse_url
+from fetchtoken.oauth.messages import ISSUER, OAUTH_CLIENT_ID
+
+__all__ = ["token_endpoint"]
+
+_MACHINE_CREDENTIAL = "cbr_"
+
+
+def token_endpoint(
+    auth: AuthFile, *, url_override: str, client_id_override: str, broker_url: str
+) -> tuple[str, str]:
+    """Return the URL and the OAuth client id for a file's refresh token.
+
+    The override wins, else the file's ``oauth_provenance``, else OpenAI; the client id of the
+    provenance beats the environment's. A broker's machine credential goes only to the broker
+    that issued it, and a real refresh token never goes to a broker.
+
+    Args:
+        auth: the file whose refresh token is to be sent.
+        url_override: ``CODEX_REFRESH_TOKEN_URL_OVERRIDE``, or empty.
+        client_id_override: ``CODEX_APP_SERVER_LOGIN_CLIENT_ID``, or empty.
+        broker_url: the configured ``CODEX_REMOTE_URL``, or empty.
+
+    Raises:
+        ConfigError: the URL is none.
+        Unsafe: the token would go where it does not belong, or over plain http to another host.
+    """
+    issuer = auth.provenance_issuer.rstrip("/")
+    text = url_override or f"{issuer or ISSUER}/oauth/token"
+    client_id = auth.provenance_client_id or client_id_override or OAUTH_CLIENT_ID
+    origin = "CODEX_REFRESH_TOKEN_URL_OVERRIDE" if url_override else f"{auth.name}: oauth_provenance.issuer"
+    url = parse_url(text, origin)
+    if url.scheme not in ("http", "https"):
+        raise ConfigError(f"{origin} is not an http or https URL", hint=f"unset or correct {origin}")
+    if url.scheme == "http" and not url.is_local:
+        raise Unsafe(f"{origin} is plain http to another host", hint="use https")
+    if auth.refresh_token.reveal().startswith(_MACHINE_CREDENTIAL):
+        home = _origin(issuer) or _origin(broker_url)
+        if url.origin != home:
+            raise Unsafe(
+                f"{auth.name} holds a broker's machine credential; it is not sent to {url.peer}",
+                hint="point CODEX_REMOTE_URL at the broker that issued it",
+            )
+    elif _origin(broker_url) == url.origin:
+        raise Unsafe(
+            f"{auth.name} holds a login of its own; its refresh token is not sent to the broker at {url.peer}",
+            hint="codex-broker account adopt FILE on the broker's host, or unset the override",
+        )
+    return text, client_id
+
+
+def _origin(text: str) -> str:
+    if not text or not urlsplit(text).scheme:
+        return ""
+    return parse_url(text, "CODEX_REMOTE_URL").origin

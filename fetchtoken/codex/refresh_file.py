@@ -1,0 +1,234 @@
+"""The whole locked refresh of one auth file, as the exchange process carries it out.
+
+Locks, a second look at the file, the attempt file, one request, the raw answer on disk, the new
+file, the end of the attempt file: in this order, so that a kill at any instant leaves either the
+old login, or the new one, or an attempt file that says what is in doubt.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fetchtoken.codex.destination import token_endpoint
+from fetchtoken.codex.local_attempt import Verdict, attempt_path, begin, look_back, put_aside, remove
+from fetchtoken.codex.locks import auth_locks
+from fetchtoken.domain.errors import FetchTokenError, Unavailable
+from fetchtoken.domain.jsontext import dumps
+from fetchtoken.domain.token import CODEX_WINDOW_S, REFRESH_AT, Token, refresh_due_at
+from fetchtoken.files.atomic import replace_file
+from fetchtoken.files.guard import read_private
+from fetchtoken.formats.codex import AuthFile, check_login, parse_auth_file, rotated_document
+from fetchtoken.oauth.attempt import Attempt, hold_until_safe, journal_answer, send
+from fetchtoken.oauth.messages import TokenSet, refresh_body
+from fetchtoken.oauth.outcome import Answer, Kind, Outcome, classify
+
+__all__ = ["YOUNG_S", "Job", "serve"]
+
+YOUNG_S = 600
+"""A token issued less than this long ago is not exchanged because somebody asks for a longer one."""
+
+_LIMIT_S = 15.0
+"""Limit of the request: Codex itself gives up 20 s after its start, and it may be waiting for our locks."""
+_LOCKS_S = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the command wants done; no secret is in it."""
+
+    path: str
+    codex_home: str
+    min_valid_s: float
+    """Seconds of life wanted; with ``when_due`` the part of the life decides instead."""
+    when_due: bool
+    force: bool
+    replay: bool
+    """A person ordered that a token in doubt be sent once more."""
+    began_s: float
+    """Epoch seconds at which the command began: force is met by any later exchange."""
+    started_s: float
+    """The same instant on the boot clock."""
+    url_override: str = ""
+    client_id_override: str = ""
+    broker_url: str = ""
+    ca_file: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Return the request frame."""
+        return {"kind": "refresh_file", **{name: getattr(self, name) for name in self.__slots__}}
+
+
+def serve(request: dict[str, object], environ: Mapping[str, str]) -> dict[str, object]:
+    """Do the refresh; never raises for what files, locks or the network do.
+
+    Returns:
+        ``status`` (``fresh``, ``refreshed``, ``in_doubt``, ``refused``, ``try_later``, ``not_sent``, ``young``,
+        ``no_refresh_token``, ``busy`` or ``blocked``), ``detail`` for people and ``exit_code`` with ``blocked``.
+    """
+    job = Job(**{name: request[name] for name in Job.__slots__})  # type: ignore[arg-type]
+    try:
+        with auth_locks(job.path, job.codex_home, time.monotonic() + _LOCKS_S):
+            return _locked(job, environ)
+    except Unavailable as error:
+        return _report("busy", error.message)
+    except FetchTokenError as error:
+        return {**_report("blocked", error.message), "hint": error.hint, "exit_code": error.exit_code}
+    except OSError as error:
+        return _report("blocked", f"{error.filename or job.path}: {error.strerror}")
+
+
+def _report(status: str, detail: str = "") -> dict[str, object]:
+    return {"status": status, "detail": detail}
+
+
+def _locked(job: Job, environ: Mapping[str, str]) -> dict[str, object]:
+    """Decide, under the locks, whether to send; then send."""
+    auth = _read(job.path)
+    journal = attempt_path(job.path)
+    past = look_back(journal, auth.refresh_token, now_s=time.time())
+    if past.verdict is Verdict.RUNNING:
+        return _report("busy", f"{journal} is held by another exchange")
+    if past.verdict is Verdict.COMMIT and past.outcome is not None and past.outcome.tokens is not None:
+        _commit(job.path, journal, past.outcome.tokens)
+        auth = _read(job.path)
+    if past.verdict is Verdict.FOREIGN:
+        _forget(journal, past.outcome)
+    if past.verdict is Verdict.NONE:
+        remove(journal)
+    if past.verdict is Verdict.REFUSED:
+        return _report("refused", past.outcome.code if past.outcome else "")
+    if past.verdict is Verdict.WAIT:
+        return _report("try_later", past.outcome.detail if past.outcome else "")
+    if not _in_need(auth, job):
+        return _report("fresh")
+    if past.verdict is Verdict.IN_DOUBT and (past.replayed or not job.replay):
+        return _report("in_doubt", "already sent twice" if past.replayed else "")
+    if not auth.refresh_token:
+        return _report("no_refresh_token")
+    if _too_young(auth.token(), job):
+        return _report("young")
+    _check_replaceable(job.path)
+    return _exchange(job, auth, journal, environ, replay=past.verdict is Verdict.IN_DOUBT)
+
+
+def _read(path: str) -> AuthFile:
+    auth = parse_auth_file(read_private(path), path)
+    check_login(auth)
+    return auth
+
+
+def _in_need(auth: AuthFile, job: Job) -> bool:
+    token = auth.token()
+    now_s = time.time()
+    if job.force:
+        return auth.last_refresh is None or auth.last_refresh < job.began_s
+    if job.when_due:
+        return is_due(token, auth.last_refresh, now_s)
+    return token.seconds_left(now_s) < max(job.min_valid_s, CODEX_WINDOW_S)
+
+
+def is_due(token: Token, last_refresh_s: float | None, now_s: float) -> bool:
+    """Tell whether 60 % of a token's life is over; an opaque one is due after eight days, as in Codex."""
+    issued_at = token.issued_at if token.issued_at is not None else last_refresh_s
+    if token.expires_at is None:
+        return last_refresh_s is not None and now_s - last_refresh_s > 8 * 86_400
+    if issued_at is None or issued_at >= token.expires_at:
+        return token.expires_at - now_s < CODEX_WINDOW_S
+    return now_s >= refresh_due_at(issued_at, token.expires_at, part=REFRESH_AT)
+
+
+def _too_young(token: Token, job: Job) -> bool:
+    if job.force or job.when_due or token.issued_at is None:
+        return False
+    now_s = time.time()
+    return now_s - token.issued_at < YOUNG_S and token.seconds_left(now_s) > 0
+
+
+def _check_replaceable(path: str) -> None:
+    """Raise where the new file could not take the old one's place; Codex refuses the same files."""
+    status = os.stat(path)
+    if status.st_nlink > 1:
+        raise OSError(0, "is hard-linked, so replacing it would leave the other name behind", path)
+    if not status.st_mode & 0o200:
+        raise OSError(0, "is read-only", path)
+
+
+def _exchange(
+    job: Job, auth: AuthFile, journal: str, environ: Mapping[str, str], *, replay: bool
+) -> dict[str, object]:
+    url, client_id = token_endpoint(
+        auth,
+        url_override=job.url_override,
+        client_id_override=job.client_id_override,
+        broker_url=job.broker_url,
+    )
+    reason = "forced" if job.force else "proactive_expiry"
+    fd = begin(journal, auth.refresh_token, replay=replay)
+    try:
+        attempt = Attempt(
+            name=os.path.basename(journal),
+            url=url,
+            body=refresh_body(auth.refresh_token, client_id=client_id, reason=reason),
+            journal_fd=fd,
+            started_s=job.started_s,
+            limit_s=_LIMIT_S,
+            ca_file=job.ca_file,
+        )
+        answer = send(attempt, environ)
+        outcome = classify(answer, now_s=time.time())
+        if not journal_answer(attempt, answer):
+            hold_until_safe(lambda: _save(job, journal, attempt, answer, outcome), os.open(os.devnull, 0))
+        return _settle(job, journal, auth, outcome)
+    finally:
+        os.close(fd)
+
+
+def _save(job: Job, journal: str, attempt: Attempt, answer: Answer, outcome: Outcome) -> bool:
+    """Put an answer that the journal did not take wherever it fits."""
+    if outcome.kind is not Kind.TOKENS or outcome.tokens is None:
+        return True
+    try:
+        _commit(job.path, journal, outcome.tokens)
+    except (OSError, FetchTokenError):
+        return journal_answer(attempt, answer)
+    return True
+
+
+def _settle(job: Job, journal: str, auth: AuthFile, outcome: Outcome) -> dict[str, object]:
+    if outcome.kind is Kind.TOKENS and outcome.tokens is not None:
+        if not os.path.exists(journal):  # already committed without the journal
+            return _report("refreshed")
+        if _read(job.path).refresh_token != auth.refresh_token:
+            # Somebody logged in meanwhile without taking the locks: their login stands.
+            return _report("fresh", f"kept aside: {put_aside(journal)}")
+        _commit(job.path, journal, outcome.tokens)
+        return _report("refreshed")
+    waits = outcome.kind is Kind.TRY_LATER and outcome.retry_after_s
+    if outcome.kind in (Kind.NOT_SENT, Kind.TRY_LATER) and not waits:
+        remove(journal)
+    status = "in_doubt" if outcome.kind is Kind.UNKNOWN else str(outcome.kind)
+    return _report(status, outcome.code if outcome.kind is Kind.REFUSED else outcome.detail)
+
+
+def _commit(path: str, journal: str, tokens: TokenSet) -> None:
+    """Write the new tokens into the auth file, then end the attempt."""
+    document = rotated_document(
+        _read(path).document,
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token,
+        id_token=tokens.id_token,
+        now_s=time.time(),
+    )
+    replace_file(path, dumps(document, indent=2).encode())
+    remove(journal)
+
+
+def _forget(journal: str, outcome: Outcome | None) -> None:
+    """End an attempt that is about another login; tokens that it holds are kept aside, never dropped."""
+    if outcome is not None and outcome.tokens is not None:
+        put_aside(journal)
+    else:
+        remove(journal)

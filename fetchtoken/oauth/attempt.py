@@ -1,0 +1,111 @@
+"""One attempt: send once, journal the raw answer, and only then let anybody see it."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from fetchtoken.domain.errors import ConfigError
+from fetchtoken.net.client import request
+from fetchtoken.net.errors import NoAnswer, NotSent
+from fetchtoken.oauth.journal import JournalKey, append
+from fetchtoken.oauth.messages import JSON_HEADERS
+from fetchtoken.oauth.outcome import Answer
+from fetchtoken.oauth.spawn import boot_clock_s
+
+__all__ = ["LATE_AFTER_S", "Attempt", "hold_until_safe", "journal_answer", "send"]
+
+LATE_AFTER_S = 20.0
+"""An attempt that has not sent this long after its start never sends: its lease may be taken over."""
+
+_RETRY_PAUSE_S = 1.0
+_RETRY_FOR_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What to send, and where to write down what comes of it."""
+
+    name: str
+    """The journal file's base name, to which sealed records are bound."""
+    url: str
+    body: bytes = field(repr=False)
+    journal_fd: int
+    """The locked journal file, positioned behind its intent."""
+    started_s: float
+    """When the attempt began, on :func:`boot_clock_s`."""
+    limit_s: float
+    """Hard limit of the whole request."""
+    ca_file: str = ""
+    key: JournalKey | None = None
+
+
+def send(attempt: Attempt, environ: Mapping[str, str]) -> Answer:
+    """Send the request once: no retry, no redirect. Never raises for what the network does.
+
+    ``sending`` is made durable right before the first byte, after the last look at the clock.
+    """
+
+    def before_first_byte() -> None:
+        try:
+            append(attempt.journal_fd, "sending", {}, attempt=attempt.name, key=attempt.key)
+        except OSError as error:
+            raise NotSent(f"the journal cannot be written: {error.strerror}") from None
+        if boot_clock_s() - attempt.started_s >= LATE_AFTER_S:
+            raise NotSent(f"the exchange started more than {LATE_AFTER_S:.0f} s late")
+
+    try:
+        response = request(
+            "POST",
+            attempt.url,
+            headers=JSON_HEADERS,
+            body=attempt.body,
+            deadline_s=time.monotonic() + attempt.limit_s,
+            ca_file=attempt.ca_file or None,
+            environ=environ,
+            before_first_byte=before_first_byte,
+        )
+    except (NotSent, ConfigError) as error:
+        return Answer(sent=False, reason=error.message)
+    except NoAnswer as error:
+        return Answer(sent=True, reason=error.message)
+    return Answer(
+        sent=True,
+        status=response.status,
+        headers=response.headers,
+        body=response.body,
+        complete=response.complete,
+    )
+
+
+def journal_answer(attempt: Attempt, answer: Answer) -> bool:
+    """Write the raw answer down, durably; return whether that worked."""
+    position = os.lseek(attempt.journal_fd, 0, os.SEEK_CUR)
+    try:
+        append(attempt.journal_fd, "answer", answer.to_json(), attempt=attempt.name, key=attempt.key)
+    except OSError:
+        os.lseek(attempt.journal_fd, position, os.SEEK_SET)
+        return False
+    return True
+
+
+def hold_until_safe(write: Callable[[], bool], acknowledgement_fd: int) -> None:
+    """Stay alive with an answer that could not be written, until the parent has it or the disk takes it.
+
+    Args:
+        write: tries to write once more; returns whether it worked.
+        acknowledgement_fd: the parent writes one byte here once the answer is in its store.
+    """
+    end_s = time.monotonic() + _RETRY_FOR_S
+    listening = [acknowledgement_fd]
+    while time.monotonic() < end_s:
+        ready, _, _ = select.select(listening, [], [], _RETRY_PAUSE_S)
+        if ready:
+            if os.read(acknowledgement_fd, 1):
+                return
+            listening = []  # the parent is gone: only the disk can save the answer now
+        if write():
+            return

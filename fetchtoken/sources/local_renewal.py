@@ -1,0 +1,133 @@
+"""The cold half of the local source: renew an auth file, or say exactly why that is not possible."""
+
+from __future__ import annotations
+
+import time
+
+from fetchtoken.codex.local_attempt import Verdict, attempt_path, look_back
+from fetchtoken.domain.errors import ConfigError, FetchTokenError, Malformed, Unavailable, Unsafe
+from fetchtoken.domain.token import CODEX_WINDOW_S, Token
+from fetchtoken.formats.codex import AuthFile
+from fetchtoken.settings import Settings
+from fetchtoken.sources.local import dead, load, short_lived
+from fetchtoken.sources.renewal import Report, renew_file
+from fetchtoken.sources.request import Request
+
+__all__ = ["renewed"]
+
+_RESCUE_S = 5.0
+_PAUSE_S = 0.1
+
+_DOUBT = "an earlier exchange is in doubt: it was sent, and its answer is unknown"
+_WHY = {
+    "busy": "another process is refreshing it",
+    "not_sent": "the issuer cannot be reached",
+    "try_later": "the issuer asks to try later",
+    "lost": "the exchange process was killed",
+    "in_doubt": _DOUBT,
+    "refused": "its refresh token was refused",
+    "no_refresh_token": "there is no refresh token",
+}
+_BLOCKED = {2: ConfigError, 7: Malformed}
+
+
+def renewed(
+    auth: AuthFile, token: Token, settings: Settings, request: Request, *, has_attempt: bool
+) -> Token:
+    """Return a token that meets the request, after an exchange where one is due and possible.
+
+    Args:
+        auth: the file as just read.
+        token: its token.
+        settings: see :func:`fetchtoken.sources.renewal.renew_file`.
+        request: what is demanded.
+        has_attempt: an attempt file lies beside the auth file.
+
+    Raises:
+        FetchTokenError: the class says what is the matter, as the first-run table of the README lists.
+    """
+    path = auth.name
+    if has_attempt and not request.force_refresh and _meets(token, request):
+        verdict = look_back(attempt_path(path), auth.refresh_token, now_s=time.time()).verdict
+        if verdict is Verdict.IN_DOUBT:
+            request.note(f"{path}: {_DOUBT}; its live token is used")
+        if verdict is not Verdict.COMMIT or request.no_refresh:
+            return token
+    if request.no_refresh:
+        return _without(auth, token, request)
+    report = _carry_out(auth, settings, request)
+    if report.status == "refused" and _rescued(auth, request):
+        report = Report("refreshed")
+    auth = load(path)
+    token = auth.token(account=token.account)
+    if report.detail and report.status == "fresh":
+        request.note(f"{path}: {report.detail}")
+    if _meets(token, request) and report.status in ("fresh", "refreshed"):
+        return token
+    if _meets(token, request) and report.status in ("blocked", "in_doubt"):
+        why = report.detail if report.status == "blocked" else _DOUBT
+        request.note(f"not refreshed: {why}; the live token is used")
+        return token
+    raise _explain(path, token, request, report)
+
+
+def _meets(token: Token, request: Request) -> bool:
+    return token.seconds_left(time.time()) >= max(request.min_valid_s, CODEX_WINDOW_S)
+
+
+def _carry_out(auth: AuthFile, settings: Settings, request: Request) -> Report:
+    """Run the exchange process; where it was killed behind the answer, run it again to commit that."""
+    report = renew_file(auth.name, settings, request)
+    if report.status != "lost":
+        return report
+    verdict = look_back(attempt_path(auth.name), auth.refresh_token, now_s=time.time()).verdict
+    if verdict is Verdict.COMMIT:
+        return renew_file(auth.name, settings, request)
+    return Report("in_doubt") if verdict is Verdict.IN_DOUBT else report
+
+
+def _rescued(auth: AuthFile, request: Request) -> bool:
+    """Wait a little for another holder's new file: whoever spent the token is about to write one."""
+    end_s = min(time.monotonic() + _RESCUE_S, request.deadline)
+    while True:
+        try:
+            other = load(auth.name)
+        except FetchTokenError:
+            other = auth
+        same = other.token().account_id == auth.token().account_id
+        if same and other.refresh_token != auth.refresh_token and _meets(other.token(), request):
+            return True
+        if time.monotonic() >= end_s:
+            return False
+        time.sleep(_PAUSE_S)
+
+
+def _without(auth: AuthFile, token: Token, request: Request) -> Token:
+    """Return the token as it is, or say what --no-refresh costs."""
+    if _meets(token, request):
+        return token
+    if token.seconds_left(time.time()) >= CODEX_WINDOW_S:
+        raise short_lived(token, auth.name, request, "--no-refresh forbids to renew it")
+    if not auth.refresh_token:
+        raise dead(auth.name, "the token is expired and there is no refresh token")
+    raise Unavailable(f"{auth.name}: the token is expired", hint="run it without --no-refresh")
+
+
+def _explain(path: str, token: Token, request: Request, report: Report) -> FetchTokenError:
+    """Return the error for a token that could not be renewed."""
+    status = report.status
+    alive = token.seconds_left(time.time()) >= CODEX_WINDOW_S
+    why = _WHY.get(status, "it cannot be renewed now")
+    why = f"{why} ({report.detail})" if report.detail else why
+    if status == "young" or (alive and status in ("fresh", "refreshed")):
+        left_s = max(int(token.seconds_left(time.time())), 0)
+        return Unavailable(f"{path}: the issuer gives only {left_s} s", hint="--min-valid 0")
+    if alive and not _meets(token, request):
+        return short_lived(token, path, request, why)
+    if status in ("refused", "no_refresh_token") or report.detail == "already sent twice":
+        return dead(path, f"the token is expired and {why}" if not alive else why)
+    if status == "blocked":
+        kind = _BLOCKED.get(report.exit_code, Unsafe)
+        return kind(f"not refreshed: {report.detail}", hint=report.hint or f"ls -ld {path}")
+    hint = "codex-fetchtoken refresh --force" if status == "in_doubt" else "try again in a minute"
+    return Unavailable(f"{path}: {why}", hint=hint)
