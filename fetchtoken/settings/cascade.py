@@ -1,0 +1,224 @@
+"""The tiers, low to high, and what each of them says.
+
+::
+
+    built-in
+    /etc/codex-fetchtoken/scorpiox-env.txt
+    $XDG_CONFIG_HOME/codex-fetchtoken/scorpiox-env.txt
+    ~/.claude/scorpiox-env.txt
+    PROJECT/scorpiox-env.txt                    not trusted
+    PROJECT/.claude/scorpiox-env.txt            not trusted
+    PROJECT/.scorpiox/scorpiox-env.txt          not trusted
+    the profile: scorpiox-env/NAME.txt beside the highest of these that has it
+    the environment
+    options
+"""
+
+from __future__ import annotations
+
+import os
+
+from fetchtoken.domain.errors import ConfigError
+from fetchtoken.settings.envfile import EnvFile, parse_lines, read_env_file
+from fetchtoken.settings.keys import ALIASES, KINDS, PROJECT_KEYS
+from fetchtoken.settings.project import PROJECT_FILES, find_project, why_ignored
+
+__all__ = ["FILE_NAME", "Cascade", "Entry", "Tier", "home_directory", "user_directory"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fetchtoken.options import Options
+
+FILE_NAME = "scorpiox-env.txt"
+SYSTEM_DIRECTORY = "/etc/codex-fetchtoken"
+_OPTION_KEYS = {
+    "CODEX_TOKEN_SOURCE": ("source", "--source"),
+    "CODEX_ACCOUNT": ("account", "--account"),
+    "CODEX_MIN_VALID": ("min_valid", "--min-valid"),
+    "ACTIVE_PROFILE": ("profile", "--profile"),
+}
+
+
+def home_directory(environ: Mapping[str, str]) -> str:
+    """Return the caller's home directory, as Codex finds it."""
+    names = ("USERPROFILE", "HOME") if os.name == "nt" else ("HOME", "USERPROFILE")
+    for name in names:
+        if (home := environ.get(name, "")) and os.path.isabs(home):
+            return home.rstrip("/") or "/"
+    return os.path.expanduser("~")
+
+
+def user_directory(environ: Mapping[str, str], home: str) -> str:
+    """Return where the user's own settings stand (XDG base directories; a relative one does not count)."""
+    base = environ.get("XDG_CONFIG_HOME", "")
+    return f"{base if os.path.isabs(base) else home + '/.config'}/codex-fetchtoken"
+
+
+class Entry:
+    """One value: the text as written and where that was.
+
+    Attributes:
+        text: the trimmed value.
+        origin: ``FILE:LINE``, ``environment``, ``built-in`` or the option.
+        tier: rank of the tier; a higher one wins.
+        in_file: whether it came from a file, where a relative path means nothing.
+    """
+
+    __slots__ = ("in_file", "origin", "text", "tier")
+
+    def __init__(self, text: str, origin: str, tier: int, *, in_file: bool = False) -> None:
+        self.text = text
+        self.origin = origin
+        self.tier = tier
+        self.in_file = in_file
+
+
+class Tier:
+    """One file's lines.
+
+    Attributes:
+        file: what was read.
+        values: key → (value, line number, key as written).
+        trusted: whether all its keys count; ``False`` for a project's file.
+    """
+
+    __slots__ = ("file", "trusted", "values")
+
+    def __init__(self, file: EnvFile, values: dict[str, tuple[str, int, str]], *, trusted: bool) -> None:
+        self.file = file
+        self.values = values
+        self.trusted = trusted
+
+
+class Cascade:
+    """Reads all tiers once.
+
+    Args:
+        options: what was typed.
+        environ: the environment.
+        cwd: the absolute working directory, or an empty string.
+
+    Attributes:
+        tiers: the files that were read, low to high, a profile last.
+        project: the project's directory, or an empty string.
+        profile: the active profile's name, or an empty string.
+        notes: lines for people about files that were ignored.
+
+    Raises:
+        ConfigError: a trusted file has a malformed line, or the profile exists nowhere.
+    """
+
+    __slots__ = ("_seen", "cwd", "environ", "home", "notes", "options", "profile", "project", "tiers", "user")
+
+    def __init__(self, options: Options, environ: Mapping[str, str], cwd: str) -> None:
+        self.options = options
+        self.environ = environ
+        self.cwd = cwd
+        self.notes: list[str] = []
+        self.tiers: list[Tier] = []
+        self._seen: set[tuple[int, int]] = set()
+        self.home = home_directory(environ)
+        self.user = user_directory(environ, self.home)
+        for directory in self._trusted_directories():
+            self._read(f"{directory}/{FILE_NAME}", trusted=True)
+        self.project = find_project(cwd, self.home)
+        if self.project:
+            for name in PROJECT_FILES:
+                self._read(f"{self.project}/{name}", trusted=False)
+        active = self._active_profile()
+        self.profile = active.text if active else ""
+        if active:
+            self._read_profile(active)
+
+    def _trusted_directories(self) -> tuple[str, str, str]:
+        return SYSTEM_DIRECTORY, self.user, f"{self.home}/.claude"
+
+    def _complain(self, message: str) -> None:
+        raise ConfigError(message, hint="correct the file, or move it away")
+
+    def _ignore_line(self, message: str) -> None:
+        self.notes.append(f"ignored: {message}")
+
+    def _read(self, path: str, *, trusted: bool) -> bool:
+        """Read one tier; tell whether there is one."""
+        complain = self._complain if trusted else self._ignore_line
+        file = read_env_file(path, self._seen, self.notes.append, complain)
+        if file is None:
+            return False
+        if not trusted and (reason := why_ignored(path, file.status)):
+            self.notes.append(f"{path} is ignored: {reason}")
+            return False
+        self.tiers.append(Tier(file, parse_lines(file, complain), trusted=trusted))
+        return True
+
+    def _active_profile(self) -> Entry | None:
+        entry = self.entries().get("ACTIVE_PROFILE")
+        if entry is None:
+            return None
+        from fetchtoken.settings.keys import name_value
+
+        name_value(where("ACTIVE_PROFILE", entry), entry.text)
+        return entry
+
+    def _read_profile(self, active: Entry) -> None:
+        """Read the profile of the highest tier that has one; it stands above all files.
+
+        Raises:
+            ConfigError: no tier has it.
+        """
+        name = f"scorpiox-env/{active.text}.txt"
+        trusted = [f"{directory}/{name}" for directory in reversed(self._trusted_directories())]
+        known = {identity for path in trusted if (identity := _identity(path))}
+        self._seen.clear()
+        if self.project:
+            for file in reversed(PROJECT_FILES):
+                path = os.path.join(self.project, os.path.dirname(file), name)
+                if self._read(path, trusted=_identity(path) in known):
+                    return
+        for path in trusted:
+            if self._read(path, trusted=True):
+                return
+        raise ConfigError(
+            f"{where('ACTIVE_PROFILE', active)}: there is no profile {active.text!r}",
+            hint=f"make {self.user}/{name}",
+        )
+
+    def entries(self) -> dict[str, Entry]:
+        """Return the winning value of each key that is set; an empty value does not count."""
+        found: dict[str, Entry] = {}
+        for rank, tier in enumerate(self.tiers, 1):
+            for key, (text, line, _) in tier.values.items():
+                if text:
+                    found[key] = Entry(text, f"{tier.file.path}:{line}", rank, in_file=True)
+        rank = len(self.tiers) + 1
+        for name in (*ALIASES, *KINDS):
+            if text := self.environ.get(name, "").strip():
+                found[ALIASES.get(name, name)] = Entry(text, "environment", rank)
+        for key, (field, option) in _OPTION_KEYS.items():
+            if (text := getattr(self.options, field)) is not None:
+                found[key] = Entry(text, option, rank + 1)
+        return found
+
+    def untrusted(self) -> list[tuple[Tier, list[str]]]:
+        """Return the project's tiers with the keys in them that a project may not set."""
+        found = []
+        for tier in self.tiers:
+            keys = [key for key, value in tier.values.items() if key not in PROJECT_KEYS and value[0]]
+            if keys and not tier.trusted:
+                found.append((tier, keys))
+        return found
+
+
+def where(key: str, entry: Entry) -> str:
+    """Return how a message names a value: the key with its origin, or the option."""
+    return entry.origin if entry.origin.startswith("--") else f"{key} ({entry.origin})"
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

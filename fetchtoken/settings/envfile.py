@@ -1,0 +1,126 @@
+"""One ``scorpiox-env.txt``: reading it, and what its lines say."""
+
+from __future__ import annotations
+
+import os
+from errno import ENOENT, ENOTDIR
+
+from fetchtoken.settings.keys import ALIASES, KINDS
+
+__all__ = ["EnvFile", "parse_lines", "read_env_file"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LIMIT = 1 << 20
+_LONGEST_KEY = 64
+_LONGEST_VALUE = 4096
+_REGULAR = 0o100000
+_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class EnvFile:
+    """One file as it was read.
+
+    Attributes:
+        path: where it stands.
+        data: its bytes, for hashing what was parsed and nothing else.
+        status: ``fstat`` of the descriptor it was read through.
+    """
+
+    __slots__ = ("data", "path", "status")
+
+    def __init__(self, path: str, data: bytes, status: os.stat_result) -> None:
+        self.path = path
+        self.data = data
+        self.status = status
+
+
+def read_env_file(
+    path: str,
+    seen: set[tuple[int, int]],
+    note: Callable[[str], None],
+    complain: Callable[[str], None],
+) -> EnvFile | None:
+    """Read a file unless there is none or it was read before.
+
+    Args:
+        path: the file; symbolic links are followed.
+        seen: device and inode of the files read so far; this one's is added.
+        note: told when the file is there but the caller may not read it, as with root's own.
+        complain: told when it is no regular file, or too large; may raise.
+    """
+    try:
+        fd = os.open(path, _FLAGS)
+    except OSError as error:
+        if error.errno not in (ENOENT, ENOTDIR):
+            note(f"{path} is ignored: {error.strerror}")
+        return None
+    try:
+        status = os.fstat(fd)
+        identity = (status.st_dev, status.st_ino)
+        if identity in seen:
+            return None
+        seen.add(identity)
+        if status.st_mode & 0o170000 != _REGULAR:
+            complain(f"{path} is not a regular file")
+            return None
+        data = b""
+        while chunk := os.read(fd, 65536):
+            data += chunk
+            if len(data) > _LIMIT:
+                complain(f"{path} is larger than {_LIMIT} bytes")
+                return None
+    finally:
+        os.close(fd)
+    return EnvFile(path, data, status)
+
+
+def parse_lines(file: EnvFile, complain: Callable[[str], None]) -> dict[str, tuple[str, int, str]]:
+    """Return key → (value, line number, key as written) for the keys that are ours.
+
+    A value too long, not UTF-8 or with a NUL is complained about only where the key is ours.
+
+    Args:
+        file: the file.
+        complain: takes ``FILE:LINE: what is wrong``; when it returns, the line is passed over.
+    """
+    found: dict[str, tuple[str, int, str]] = {}
+    for number, raw in enumerate(file.data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        line = raw.strip()
+        if not line or line.startswith(b"#"):
+            continue
+        left, equals, right = line.partition(b"=")
+        name = left.strip().decode("utf-8", "replace")
+        if fault := _key_fault(name, equals):
+            complain(f"{file.path}:{number}: {fault}")
+            continue
+        key = ALIASES.get(name, name)
+        if key not in KINDS or (name in ALIASES and key in found and found[key][2] == key):
+            continue
+        if fault := _value_fault(right):
+            complain(f"{file.path}:{number}: the value of {name} {fault}")
+            continue
+        found[key] = (right.decode().strip(), number, name)
+    return found
+
+
+def _key_fault(name: str, equals: bytes) -> str:
+    if not equals:
+        return "no = in this line"
+    if not name:
+        return "no key before the ="
+    if len(name) > _LONGEST_KEY:
+        return f"the key is longer than {_LONGEST_KEY} characters"
+    return ""
+
+
+def _value_fault(raw: bytes) -> str:
+    if b"\0" in raw:
+        return "holds a NUL"
+    try:
+        text = raw.decode().strip()
+    except UnicodeDecodeError:
+        return "is not UTF-8"
+    return f"is longer than {_LONGEST_VALUE} characters" if len(text) > _LONGEST_VALUE else ""
