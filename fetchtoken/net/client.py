@@ -6,7 +6,7 @@ import os
 
 from fetchtoken.domain.errors import Unsafe
 from fetchtoken.net.connect import open_stream, remaining_s
-from fetchtoken.net.errors import BadAnswer, NoAnswer, NotSent
+from fetchtoken.net.errors import BadAnswer, NoAnswer, NotSent, words_of
 from fetchtoken.net.http1 import AnswerParser, render_request
 from fetchtoken.net.url import Url, parse_url
 
@@ -117,7 +117,7 @@ def _send(stream: socket, data: bytes, peer: str, deadline_s: float) -> None:
             sent += stream.send(view[sent:])
     except OSError as error:
         what = f"{sent} of {len(data)} bytes were sent"
-        raise NotSent(f"{peer} did not take the request: {_reason(error)} ({what})") from None
+        raise NotSent(f"{peer} did not take the request: {words_of(error)} ({what})") from None
 
 
 def _receive(stream: socket, parser: AnswerParser, peer: str, deadline_s: float) -> None:
@@ -135,11 +135,7 @@ def _receive(stream: socket, parser: AnswerParser, peer: str, deadline_s: float)
     except BadAnswer as error:
         raise BadAnswer(f"{peer} answered nonsense: {error}") from None
     except OSError as error:
-        reason = _reason(error)
+        reason = words_of(error)
         parser.end(clean=False)
     if not parser.status:
         raise NoAnswer(f"{peer} took the request and gave no answer: {reason}")
-
-
-def _reason(error: OSError) -> str:
-    return "timed out" if isinstance(error, TimeoutError) else error.strerror or str(error)

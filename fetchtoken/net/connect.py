@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from fetchtoken.net.errors import BadAnswer, NotSent
+from fetchtoken.net.errors import BadAnswer, NotSent, words_of
 from fetchtoken.net.http1 import AnswerParser, render_request
 from fetchtoken.net.url import is_loopback
 
@@ -96,7 +96,7 @@ def _unix(path: str, deadline_s: float) -> socket:
         stream.connect(path)
     except OSError as error:
         stream.close()
-        raise NotSent(f"cannot connect to {path}: {_reason(error)}") from None
+        raise NotSent(f"cannot connect to {path}: {words_of(error)}") from None
     except BaseException:
         stream.close()
         raise
@@ -108,7 +108,7 @@ def _tcp(sockets: ModuleType, host: str, port: int, peer: str, deadline_s: float
     try:
         addresses = _addresses(sockets, host, port, deadline_s)
     except OSError as error:
-        raise NotSent(f"cannot find {peer}: {_reason(error)}") from None
+        raise NotSent(f"cannot find {peer}: {words_of(error)}") from None
     problem = "no address"
     for number, (family, address) in enumerate(addresses, 1):
         stream: socket | None = None
@@ -118,7 +118,7 @@ def _tcp(sockets: ModuleType, host: str, port: int, peer: str, deadline_s: float
             stream.settimeout(left_s if number == len(addresses) else min(left_s, _TRY_S))
             stream.connect(address)
         except OSError as error:
-            problem = _reason(error)
+            problem = words_of(error)
             if stream is not None:
                 stream.close()
         except BaseException:
@@ -189,7 +189,7 @@ def _tunnel(stream: socket, url: Url, proxy: str, headers: dict[str, str], deadl
         raise NotSent(f"the proxy {proxy} gave no tunnel: {error}") from None
     except OSError as error:
         stream.close()
-        raise NotSent(f"the proxy {proxy} gave no tunnel: {_reason(error)}") from None
+        raise NotSent(f"the proxy {proxy} gave no tunnel: {words_of(error)}") from None
     except BaseException:
         stream.close()
         raise
@@ -212,12 +212,3 @@ def _connect_status(stream: socket, request: bytes, deadline_s: float) -> int:
             raise BadAnswer("it closed the connection")
         whole = parser.feed(data)
     return parser.status
-
-
-def _reason(error: OSError) -> str:
-    """Return the system's words for an error, without its number."""
-    return (
-        "timed out"
-        if isinstance(error, TimeoutError) and not error.strerror
-        else error.strerror or str(error)
-    )

@@ -12,7 +12,7 @@ Messages name host and port, never headers or bodies.
 
 from fetchtoken.domain.errors import Unavailable
 
-__all__ = ["BadAnswer", "NoAnswer", "NotSent"]
+__all__ = ["BadAnswer", "NoAnswer", "NotSent", "words_of"]
 
 
 class NotSent(Unavailable):
@@ -25,3 +25,13 @@ class NoAnswer(Unavailable):
 
 class BadAnswer(NoAnswer):
     """Every byte was handed to the kernel and what came back is not HTTP/1."""
+
+
+def words_of(error: OSError) -> str:
+    """Return what the system or OpenSSL says of an error, without numbers and source lines."""
+    reason = getattr(error, "reason", None)  # of an ssl.SSLError, such as WRONG_VERSION_NUMBER
+    if isinstance(reason, str) and reason:
+        return reason.replace("_", " ").lower()
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    return (error.strerror or str(error)).partition(" (_ssl")[0] or type(error).__name__

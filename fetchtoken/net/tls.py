@@ -7,7 +7,7 @@ import ssl
 
 from fetchtoken.domain.errors import ConfigError
 from fetchtoken.net.connect import remaining_s
-from fetchtoken.net.errors import NotSent
+from fetchtoken.net.errors import NotSent, words_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def client_context(trust: tuple[str, str], cert: str | None, key: str | None) ->
             context.load_default_certs()
     except OSError as error:
         raise ConfigError(
-            f"cannot load certificate authorities from {file or directory}: {_words(error)}",
+            f"cannot load certificate authorities from {file or directory}: {words_of(error)}",
             hint="give a PEM file of CA certificates",
         ) from None
     if cert:
@@ -80,7 +80,7 @@ def client_context(trust: tuple[str, str], cert: str | None, key: str | None) ->
             context.load_cert_chain(cert, key or None, password="")  # or OpenSSL would prompt
         except OSError as error:
             raise ConfigError(
-                f"cannot load the client certificate {cert}: {_words(error)}",
+                f"cannot load the client certificate {cert}: {words_of(error)}",
                 hint="give PEM files, the key without a pass phrase",
             ) from None
     return context
@@ -109,14 +109,7 @@ def wrap(stream: socket, context: ssl.SSLContext, url: Url, deadline_s: float) -
         ) from None
     except OSError as error:
         stream.close()
-        raise NotSent(f"no TLS with {url.peer}: {_words(error)}") from None
+        raise NotSent(f"no TLS with {url.peer}: {words_of(error)}") from None
     except BaseException:
         stream.close()
         raise
-
-
-def _words(error: OSError) -> str:
-    """Return what OpenSSL or the system says, without file and line of its source."""
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return error.reason.replace("_", " ").lower()
-    return error.strerror or str(error) or type(error).__name__
