@@ -75,7 +75,7 @@ def renew_file(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=child_environment(os.environ),
+        env=child_environment(settings.environ),
         cwd=os.path.abspath(os.sep),
         start_new_session=True,
     )
