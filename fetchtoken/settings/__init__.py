@@ -44,8 +44,8 @@ class Settings:
         remote_url: as configured: a base or ``…/codex``, trailing slash or not.
         remote_url_origin: ``built-in`` where nobody configured one; such a URL never gets a key.
         ca_file, client_cert, client_key: of ``CODEX_REMOTE_…``: absolute paths, or empty strings.
-        codex_ca_certificate: what the issuer's certificate is checked with: absolute path, or an empty string.
-        refresh_url_override, revoke_url_override: the complete URL, or an empty string.
+        codex_ca_certificate: checks the issuer's certificate: absolute path, or an empty string.
+        refresh_url_override: the complete URL, or an empty string.
         login_client_id: Codex's ``CODEX_APP_SERVER_LOGIN_CLIENT_ID``, environment only, or an empty string.
         profile: the active profile's name, or an empty string.
         home: the caller's home directory.
@@ -74,7 +74,6 @@ class Settings:
         "refresh_url_override",
         "remote_url",
         "remote_url_origin",
-        "revoke_url_override",
         "sources",
     )
 
@@ -104,7 +103,6 @@ class Settings:
         self.client_key = self._path("CODEX_REMOTE_CLIENT_KEY")
         self.codex_ca_certificate = self._path("CODEX_CA_CERTIFICATE")
         self.refresh_url_override = self._url("CODEX_REFRESH_TOKEN_URL_OVERRIDE")
-        self.revoke_url_override = self._url("CODEX_REVOKE_TOKEN_URL_OVERRIDE")
         self.login_client_id = cascade.environ.get("CODEX_APP_SERVER_LOGIN_CLIENT_ID", "")
         self._path("CODEX_REMOTE_API_KEY_FILE")
 

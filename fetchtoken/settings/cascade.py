@@ -99,6 +99,7 @@ class Cascade:
         options: what was typed.
         environ: the environment.
         cwd: the absolute working directory, or an empty string.
+        read_profile: ``False`` to look at the files alone, as for changing them.
 
     Attributes:
         tiers: the files that were read, low to high, a profile last.
@@ -112,7 +113,9 @@ class Cascade:
 
     __slots__ = ("_seen", "cwd", "environ", "home", "notes", "options", "profile", "project", "tiers", "user")
 
-    def __init__(self, options: Options, environ: Mapping[str, str], cwd: str) -> None:
+    def __init__(
+        self, options: Options, environ: Mapping[str, str], cwd: str, *, read_profile: bool = True
+    ) -> None:
         self.options = options
         self.environ = environ
         self.cwd = cwd
@@ -127,7 +130,7 @@ class Cascade:
         if self.project:
             for name in PROJECT_FILES:
                 self._read(f"{self.project}/{name}", trusted=False)
-        active = self._active_profile()
+        active = self._active_profile() if read_profile else None
         self.profile = active.text if active else ""
         if active:
             self._read_profile(active)

@@ -1,7 +1,7 @@
 """Every key: what it may hold, and which of them a project file may set.
 
 The files are shared with scorpiox; keys that are not in this table are nobody's business here.
-The ssh keys are in it because a project file must not set them, not because anything reads them.
+Some are in it because a project file must not set them, not because this version reads them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ __all__ = [
     "PROJECT_KEYS",
     "SECRET_KEYS",
     "check_text",
+    "judge",
     "name_value",
     "path_value",
     "seconds_value",
@@ -45,7 +46,7 @@ KINDS = {
     "CODEX_SSH_COMMAND": "unused",
     "ACTIVE_PROFILE": "name",
     "CODEX_REFRESH_TOKEN_URL_OVERRIDE": "url",
-    "CODEX_REVOKE_TOKEN_URL_OVERRIDE": "url",
+    "CODEX_REVOKE_TOKEN_URL_OVERRIDE": "unused",
     "CODEX_CA_CERTIFICATE": "path",
 }
 """Key → kind of its value; ``unused`` is known to the trust rule only."""
@@ -177,3 +178,25 @@ def url_value(where: str, value: str) -> str:
     raise ConfigError(
         f"{where}: not a URL that can be used", hint="use https://HOST[:PORT][/PATH], without user or query"
     )
+
+
+def judge(key: str, where: str, value: str, *, home: str, base: str) -> object:
+    """Return a key's value in its own type.
+
+    Args:
+        key: which one.
+        where: the key with its origin, or the option, for messages.
+        value: the text.
+        home: the caller's home directory.
+        base: what a relative path starts from, or an empty string where none is allowed.
+
+    Raises:
+        ConfigError: the value is not allowed.
+    """
+    kind = KINDS[key]
+    if kind == "path":
+        return path_value(where, value, home=home, base=base)
+    if kind in ("secret", "unused"):
+        return value
+    judges = {"sources": sources_value, "name": name_value, "seconds": seconds_value, "url": url_value}
+    return judges[kind](where, value)

@@ -1,0 +1,67 @@
+"""The Typer app: the same resolve as :mod:`fetchtoken.entry`, and all subcommands.
+
+Each module of this package with a ``register(app)`` adds its commands.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
+import typer
+from typer.main import get_command
+
+from fetchtoken.cli.caller import Caller
+from fetchtoken.domain.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fetchtoken.output import Stream
+
+__all__ = ["build_app", "run_cli"]
+
+PROGRAM = "codex-fetchtoken"
+_INTERRUPTED = 130
+
+
+def build_app() -> typer.Typer:
+    """Return the app with every group of commands that this package holds."""
+    app = typer.Typer(
+        name=PROGRAM,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help"]},
+    )
+    for module in sorted(iter_modules(__path__), key=lambda found: found.name):
+        register = getattr(import_module(f"{__name__}.{module.name}"), "register", None)
+        if register is not None:
+            register(app)
+    return app
+
+
+def run_cli(argv: list[str], environ: Mapping[str, str], cwd: str, stdout: Stream, stderr: Stream) -> int:
+    """Run one command line through Typer; return its exit code.
+
+    Raises:
+        FetchTokenError: what the command raised; usage errors as ``ConfigError``.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    caller = Caller(environ, cwd, stdout, stderr)
+    command = get_command(build_app())
+    try:
+        code = command.main(args=argv, prog_name=PROGRAM, standalone_mode=False, obj=caller)
+    except typer.TyperException as error:
+        raise _usage_error(error) from None
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    if code == _INTERRUPTED:
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else 0
+
+
+def _usage_error(error: typer.TyperException) -> ConfigError:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else PROGRAM
+    return ConfigError(error.format_message(), hint=f"{path} --help")
