@@ -51,7 +51,7 @@ def token_endpoint(
             )
     elif _origin(broker_url) == url.origin:
         raise Unsafe(
-            f"{auth.name} holds a login of its own; its refresh token is not sent to the broker at {url.peer}",
+            f"{auth.name} holds a real login; its refresh token is not sent to the broker at {url.peer}",
             hint="codex-broker account adopt FILE on the broker's host, or unset the override",
         )
     return text, client_id

@@ -65,8 +65,9 @@ def serve(request: dict[str, object], environ: Mapping[str, str]) -> dict[str, o
     """Do the refresh; never raises for what files, locks or the network do.
 
     Returns:
-        ``status`` (``fresh``, ``refreshed``, ``in_doubt``, ``refused``, ``try_later``, ``not_sent``, ``young``,
-        ``no_refresh_token``, ``busy`` or ``blocked``), ``detail`` for people and ``exit_code`` with ``blocked``.
+        ``status`` (``fresh``, ``refreshed``, ``in_doubt``, ``refused``, ``try_later``, ``not_sent``,
+        ``young``, ``no_refresh_token``, ``busy`` or ``blocked``), ``detail`` for people, and with
+        ``blocked`` an ``exit_code``.
     """
     job = Job(**{name: request[name] for name in Job.__slots__})  # type: ignore[arg-type]
     try:
@@ -84,7 +85,7 @@ def _report(status: str, detail: str = "") -> dict[str, object]:
     return {"status": status, "detail": detail}
 
 
-def _locked(job: Job, environ: Mapping[str, str]) -> dict[str, object]:
+def _locked(job: Job, environ: Mapping[str, str]) -> dict[str, object]:  # noqa: C901 - the order is the point
     """Decide, under the locks, whether to send; then send."""
     auth = _read(job.path)
     journal = attempt_path(job.path)

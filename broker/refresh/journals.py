@@ -1,0 +1,120 @@
+"""The home's journal directory: one file per attempt, sealed."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from broker.domain.records import Account
+from broker.seal.keyring import Keyring
+from fetchtoken.domain.errors import Unsafe
+from fetchtoken.files.atomic import replace_file
+from fetchtoken.oauth.journal import Entry, JournalKey, create, inspect, remove
+
+__all__ = ["Intent", "Journals"]
+
+_SUFFIX = ".journal"
+_ID_FILE = "id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What a journal file says it is about."""
+
+    attempt_id: str
+    account: int
+    login_id: str
+    generation: int
+
+
+class Journals:
+    """Attempt files below one directory. Every method blocks on the disk.
+
+    Args:
+        directory: made 0700 where it is missing.
+        keys: the home's keys; new files are sealed with the current one.
+
+    Raises:
+        OSError: the directory cannot be made or written.
+    """
+
+    def __init__(self, directory: str, keys: Keyring) -> None:
+        self._directory = Path(directory)
+        self._keys = keys
+        self._directory.mkdir(mode=0o700, exist_ok=True)
+        self.journal_id = self._read_id()
+        """Names this directory: an intent that names another one cannot be judged from here."""
+
+    def begin(self, attempt_id: str, account: Account) -> int:
+        """Make an attempt's file, durable and locked; return its descriptor.
+
+        Raises:
+            OSError: it cannot be made durable, so nothing may be sent.
+        """
+        intent: dict[str, object] = {
+            "attempt": attempt_id,
+            "account": account.id,
+            "login_id": account.login_id,
+            "generation": account.generation,
+        }
+        return create(self.path(attempt_id), intent, self.key())
+
+    def look(self, attempt_id: str) -> Entry:
+        """Tell how far an attempt got."""
+        keys = {key_id: self.key(key_id) for key_id in self._keys.ids}
+        return inspect(self.path(attempt_id), keys)
+
+    def forget(self, attempt_id: str) -> None:
+        """Remove a settled attempt's file, durably."""
+        remove(self.path(attempt_id))
+
+    def attempts(self) -> list[str]:
+        """Return the ids of all attempts that have a file."""
+        return sorted(path.stem for path in self._directory.iterdir() if path.suffix == _SUFFIX)
+
+    def check(self) -> None:
+        """Raise unless a file can be made here now.
+
+        Raises:
+            OSError: it cannot.
+        """
+        path = self._directory / f".{uuid4().hex}.probe"
+        path.touch(mode=0o600, exist_ok=False)
+        path.unlink()
+
+    def path(self, attempt_id: str) -> str:
+        """Return the file of an attempt.
+
+        Raises:
+            Unsafe: the id is none of ours.
+        """
+        if not attempt_id.isalnum():
+            raise Unsafe(f"{attempt_id[:40]!r} is no attempt id")
+        return str(self._directory / (attempt_id + _SUFFIX))
+
+    def key(self, key_id: str = "") -> JournalKey:
+        """Return the key that seals journal files; the current one where no id is given."""
+        return JournalKey(key_id or self._keys.current, self._keys.derive("journal", key_id))
+
+    @staticmethod
+    def intent_of(entry: Entry) -> Intent | None:
+        """Return what a file is about, or ``None`` where it does not say."""
+        table = entry.intent
+        account, generation = table.get("account"), table.get("generation")
+        if not isinstance(account, int) or not isinstance(generation, int):
+            return None
+        return Intent(
+            attempt_id=str(table.get("attempt", "")),
+            account=account,
+            login_id=str(table.get("login_id", "")),
+            generation=generation,
+        )
+
+    def _read_id(self) -> str:
+        path = self._directory / _ID_FILE
+        try:
+            return path.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            name = f"{os.uname().nodename}:{uuid4().hex}"
+            replace_file(path, name.encode())
+            return name

@@ -1,0 +1,90 @@
+"""What is due when. The cost grows with what is due, not with what is held."""
+
+import asyncio
+import heapq
+from collections.abc import Iterable
+
+import structlog
+
+from broker.domain.account import State
+from broker.domain.records import Account
+from broker.domain.roster import Roster
+from broker.refresh.coordinator import Coordinator
+from broker.refresh.recovery import Recovery
+from broker.refresh.settlement import Rules
+
+__all__ = ["Scheduler"]
+
+_log = structlog.get_logger("broker.refresh")
+
+_LOOK_EVERY_S = 1.0
+_AGAIN_S = 5.0
+"""When an attempt could not even begin (a full disk, a store that is down)."""
+
+
+class Scheduler:
+    """Starts a flight for each account when its token becomes stale.
+
+    Entries are never removed from the heap: one whose account has changed since (another
+    ``revision``) is dropped when its time comes.
+    """
+
+    def __init__(self, roster: Roster, coordinator: Coordinator, recovery: Recovery, rules: Rules) -> None:
+        self._roster = roster
+        self._coordinator = coordinator
+        self._recovery = recovery
+        self._rules = rules
+        self._heap: list[tuple[float, int, int]] = []
+        self._wake = asyncio.Event()
+
+    def take(self, accounts: Iterable[Account]) -> None:
+        """Note when new or changed accounts are due."""
+        for account in accounts:
+            if account.state is State.ACTIVE and account.refresh_token and not account.adopting:
+                due_s = max(account.refresh_after, account.not_before_s)
+                heapq.heappush(self._heap, (due_s, account.id, account.revision))
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Serve the heap until cancelled."""
+        while True:
+            self._wake.clear()
+            for account in self._due():
+                self._launch(account)
+            if self._recovery.outstanding():
+                try:
+                    await self._recovery.look()
+                except Exception as error:  # noqa: BLE001 - the store may be down; the next look is a second away
+                    _log.error("recovery_failed", error=type(error).__name__)
+            try:
+                await asyncio.wait_for(self._wake.wait(), self._pause_s())
+            except TimeoutError:
+                continue
+
+    def _due(self) -> list[Account]:
+        """Take from the heap what is due now, leaving out what has changed since."""
+        now_s = self._rules.clock()
+        found = []
+        while self._heap and self._heap[0][0] <= now_s:
+            _, account_id, revision = heapq.heappop(self._heap)
+            account = self._roster.account_by_id(account_id)
+            if account is not None and account.revision == revision and not account.disabled:
+                found.append(account)
+        return found
+
+    def _launch(self, account: Account) -> None:
+        def landed(flight: asyncio.Task[Account]) -> None:
+            if not flight.cancelled() and flight.exception() is not None:
+                # The row has not changed, so nothing else will bring the account back into the heap.
+                again_s = self._rules.clock() + _AGAIN_S
+                heapq.heappush(self._heap, (again_s, account.id, account.revision))
+                self._wake.set()
+
+        self._coordinator.start(account, reason="scheduled").add_done_callback(landed)
+
+    def _pause_s(self) -> float:
+        if self._recovery.outstanding():
+            return _LOOK_EVERY_S
+        if not self._heap:
+            return 3600.0
+        return min(max(self._heap[0][0] - self._rules.clock(), 0.0), 3600.0)
