@@ -11,7 +11,7 @@ __all__ = ["dumps", "loads"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable  # noqa: TC004 - only annotations use it
+    from collections.abc import Callable
 
 _SPACE = " \t\n\r"
 

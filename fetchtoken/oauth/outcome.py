@@ -101,7 +101,7 @@ class Outcome:
     """What the answer brought; with ``unknown`` it may hold a refresh token without an access token."""
 
 
-def classify(answer: Answer, *, now_s: float) -> Outcome:  # noqa: PLR0911 - one return for each row of the table
+def classify(answer: Answer, *, now_s: float) -> Outcome:
     """Judge a raw answer.
 
     Args:
