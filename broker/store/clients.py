@@ -1,0 +1,112 @@
+"""Clients: API keys, grants, expiry, revocation."""
+
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from broker.domain.apikey import ApiKey, hash_key
+from broker.domain.records import Client
+from broker.store.rows import client_from_row
+from broker.store.tables import accounts, clients, grants
+from broker.store.work import Work
+from fetchtoken.domain.errors import ConfigError, NotFound
+
+__all__ = ["add_client", "change_client", "change_grants", "read_client"]
+
+
+async def add_client(  # noqa: PLR0913 - a record; its fields are named at the call
+    work: Work,
+    name: str,
+    key: ApiKey,
+    *,
+    granted: AbstractSet[int],
+    default_account: int | None,
+    scopes: AbstractSet[str],
+    expires_at: float | None,
+) -> Client:
+    """Store a client and the hash of its key; see :meth:`broker.store.store.Store.add_client`."""
+    taken = await work.connection.execute(select(clients.c.id).where(clients.c.name == name))
+    if taken.one_or_none() is not None:
+        raise ConfigError(
+            f"there is already a client named {name}",
+            hint=f"codex-broker client show {name}",
+            code="client_exists",
+        )
+    await _check_accounts(work, granted)
+    values = {
+        "name": name,
+        "key_id": key.key_id,
+        "key_hash": hash_key(key, work.keys.api_key_hash),
+        "scopes": " ".join(sorted(scopes)),
+        "default_account": _granted_default(default_account, granted),
+        "expires_at": expires_at,
+        "created_at": work.now_s,
+        "updated_at": work.now_s,
+        "revision": work.revision,
+    }
+    client = await work.insert(clients, values)
+    await _insert_grants(work, client, granted)
+    await work.log()
+    return await read_client(work, client)
+
+
+async def change_client(work: Work, client: int, values: dict[str, Any], key: ApiKey | None = None) -> Client:
+    """Change columns of a client, and its key where one is given; raises NotFound."""
+    await read_client(work, client)
+    if key is not None:
+        values |= {"key_id": key.key_id, "key_hash": hash_key(key, work.keys.api_key_hash)}
+    await _update(work, client, values)
+    await work.log()
+    return await read_client(work, client)
+
+
+async def change_grants(
+    work: Work, client: int, *, add: AbstractSet[int], remove: AbstractSet[int], default_account: int | None
+) -> Client:
+    """Add and take away grants; see :meth:`broker.store.store.Store.change_grants`."""
+    held = await read_client(work, client)
+    await _check_accounts(work, add)
+    await work.connection.execute(
+        delete(grants).where(grants.c.client == client, grants.c.account.in_(remove))
+    )
+    await _insert_grants(work, client, add - held.accounts)
+    granted = (held.accounts | add) - remove
+    default = held.default_account if held.default_account in granted else None
+    if default_account is not None:
+        default = _granted_default(default_account, granted)
+    await _update(work, client, {"default_account": default})
+    await work.log()
+    return await read_client(work, client)
+
+
+async def read_client(work: Work, client: int) -> Client:
+    """Return a client by its row id; raises NotFound."""
+    row = (await work.connection.execute(select(clients).where(clients.c.id == client))).one_or_none()
+    if row is None:
+        raise NotFound("this client was removed", hint="codex-broker client list")
+    granted = await work.connection.execute(select(grants.c.account).where(grants.c.client == client))
+    return client_from_row(row, frozenset(granted.scalars()))
+
+
+async def _update(work: Work, client: int, values: dict[str, Any]) -> None:
+    stamped = {**values, "updated_at": work.now_s, "revision": work.revision}
+    await work.connection.execute(update(clients).where(clients.c.id == client).values(stamped))
+
+
+async def _insert_grants(work: Work, client: int, granted: AbstractSet[int]) -> None:
+    if granted:
+        rows = [{"client": client, "account": account} for account in sorted(granted)]
+        await work.connection.execute(insert(grants), rows)
+
+
+async def _check_accounts(work: Work, wanted: AbstractSet[int]) -> None:
+    found = await work.connection.execute(select(accounts.c.id).where(accounts.c.id.in_(wanted)))
+    if set(found.scalars()) != set(wanted):
+        raise NotFound("an account to be granted was removed", hint="codex-broker account list")
+
+
+def _granted_default(default_account: int | None, granted: AbstractSet[int]) -> int | None:
+    if default_account is not None and default_account not in granted:
+        raise ConfigError("the default account must be one that is granted", hint="grant it first")
+    return default_account

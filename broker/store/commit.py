@@ -1,0 +1,135 @@
+"""Keeping a token answer: in its row, or sealed beside it when it comes too late."""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Row, and_, insert, select
+
+from broker.domain.account import Event
+from broker.domain.audit import Action
+from broker.domain.events import judge
+from broker.domain.records import Account, Tokens
+from broker.store.rows import account_from_row, contradicts, token_columns
+from broker.store.tables import accounts, orphans, spent
+from broker.store.work import Work
+from fetchtoken.domain.errors import Unsafe
+from fetchtoken.domain.jsontext import dumps
+
+__all__ = ["commit_tokens"]
+
+
+async def commit_tokens(
+    work: Work, account: Account, attempt_id: str, event: Event, tokens: Tokens
+) -> Account | None:
+    """Keep a token answer. See :meth:`broker.store.store.Store.commit_tokens`."""
+    row = await work.of_login(account.login_id)
+    if row is None:
+        await _keep_orphan(work, account, attempt_id, tokens)
+        return None
+    held = account_from_row(row, work.keys)
+    if await _is_committed(work, held, account.generation, tokens):
+        await work.undo()
+        return held
+    cell = judge(held, event, login_id=account.login_id, generation=account.generation, attempt_id=attempt_id)
+    if cell is None:
+        await _keep_orphan(work, account, attempt_id, tokens)
+        return None
+    values = token_columns(_merged(held, tokens), held.login_id, held.generation + 1, work.keys) | {
+        "state": cell.to,
+        "replay_used": bool(cell.replay_used),
+        "attempt_id": None,
+        "journal_id": None,
+        "lease_until": None,
+        "not_before_s": 0.0,
+        "failures": 0,
+        "last_error": "",
+        "restored": False,
+    }
+    alarm = contradicts(row, tokens)
+    if not alarm:
+        values |= {"plan_type": tokens.plan_type or row.plan_type, "email": tokens.email or row.email}
+    if row.fingerprint not in (None, values["fingerprint"]):
+        await _remember_spent(work, row)
+    same = and_(accounts.c.login_id == held.login_id, accounts.c.generation == held.generation)
+    await work.change(same, values)
+    await work.log()
+    if alarm:
+        named = f"{tokens.account_id}/{tokens.user_id}"
+        told = f"the answer names {named}, the account is {row.account_id}/{row.user_id}"
+        await work.log_also(Action.ACCOUNT_IDENTITY_ALARM, "identity_mismatch", told)
+    return await work.account(held.id)
+
+
+def _merged(held: Account, tokens: Tokens) -> Tokens:
+    """Return the tokens that are in force now: what the answer left out stays as it was."""
+    if held.sealed and not (tokens.refresh_token and tokens.id_token):
+        # Keeping the old would mean sealing again what cannot be opened; the journal has the answer.
+        raise Unsafe(held.last_error, hint="bring back the master key or the store", code="sealed")
+    return replace(
+        tokens,
+        refresh_token=tokens.refresh_token or held.refresh_token,
+        id_token=tokens.id_token or held.id_token,
+    )
+
+
+async def _is_committed(work: Work, held: Account, generation: int, tokens: Tokens) -> bool:
+    """Tell whether this very answer is in the row already, or the row has moved on from it.
+
+    A journal file outlives its commit when the broker dies before unlinking it.
+    """
+    if held.generation <= generation:
+        return False
+    if held.access_token == tokens.access_token:
+        return True
+    if not tokens.refresh_token:
+        return False
+    known = await work.connection.execute(
+        select(spent.c.login_id).where(spent.c.fingerprint == work.keys.fingerprint(tokens.refresh_token))
+    )
+    return held.refresh_token == tokens.refresh_token or known.scalar_one_or_none() == held.login_id
+
+
+async def _remember_spent(work: Work, row: Row[Any]) -> None:
+    known = await work.connection.execute(
+        select(spent.c.login_id).where(spent.c.fingerprint == row.fingerprint)
+    )
+    if known.one_or_none() is None:
+        await work.connection.execute(
+            insert(spent).values(
+                fingerprint=row.fingerprint,
+                login_id=row.login_id,
+                generation=row.generation,
+                account=row.id,
+                at=work.now_s,
+            )
+        )
+
+
+async def _keep_orphan(work: Work, account: Account, attempt_id: str, tokens: Tokens) -> None:
+    same = await work.connection.execute(
+        select(orphans.c.id).where(
+            orphans.c.login_id == account.login_id,
+            orphans.c.generation == account.generation,
+            orphans.c.attempt_id == attempt_id,
+        )
+    )
+    if same.one_or_none() is not None:
+        return
+    content = {
+        "access_token": tokens.access_token.reveal(),
+        "refresh_token": tokens.refresh_token.reveal() if tokens.refresh_token else "",
+        "id_token": tokens.id_token.reveal() if tokens.id_token else "",
+    }
+    context = f"orphan:{account.login_id}:{account.generation}:{attempt_id}"
+    await work.connection.execute(
+        insert(orphans).values(
+            at=work.now_s,
+            account=account.id,
+            login_id=account.login_id,
+            generation=account.generation,
+            attempt_id=attempt_id,
+            box=work.keys.seal.close(dumps(content).encode(), context),
+        )
+    )
+    told = f"login {account.login_id} generation {account.generation}: kept sealed"
+    await work.log_also(Action.ACCOUNT_ORPHAN, "late", told)

@@ -1,0 +1,136 @@
+"""The database: connections, transactions and its clock. The only file that knows SQLite."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Double, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from fetchtoken.domain.errors import ConfigError, Unavailable
+from fetchtoken.files.atomic import fsync_dir
+
+__all__ = ["Database", "database_now", "file_of"]
+
+_BUSY_TIMEOUT_MS = 5000
+_PRAGMAS = (
+    # The timeout comes first: switching to WAL needs a lock that another process may hold.
+    f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}",
+    "PRAGMA journal_mode = WAL",
+    # FULL, since with NORMAL a power loss rolls back commits that were already acted upon.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+)
+
+
+class database_now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function that it is
+    """Epoch seconds on the database's clock, the one that all replicas share."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(database_now, "sqlite")
+def _sqlite_now(_element: database_now, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+def file_of(url: str) -> str:
+    """Return the path in a ``sqlite:///`` URL.
+
+    Raises:
+        ConfigError: the URL is of another kind.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        raise ConfigError("store.url must be sqlite:///PATH", hint="leave store.url out for HOME/broker.db")
+    return parsed.database
+
+
+class Database:
+    """Transactions on one database, each its own context manager.
+
+    Args:
+        url: ``sqlite:///PATH``; the file is made, 0600, where there is none.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.path = file_of(url)
+        _make_private(self.path)
+        self._engine: AsyncEngine = create_async_engine(
+            make_url(url).set(drivername="sqlite+aiosqlite"),
+            connect_args={"isolation_level": None},
+            hide_parameters=True,
+            pool_size=4,
+        )
+        event.listen(self._engine.sync_engine, "connect", _on_connect)
+        event.listen(self._engine.sync_engine, "begin", _on_begin)
+        self._writer = self._engine.execution_options(writes=True)
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection whose statements all see one state of the database.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        async with _translated(self.path), self._engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection in a write transaction: durable when the block ends, undone when it raises.
+
+        Raises:
+            Unavailable: the database does not answer, is locked or full; nothing was written, or,
+                where the commit itself failed, it is not known.
+        """
+        # Writers of one process queue here in order; SQLite would have them poll.
+        async with self._turn, _translated(self.path), self._writer.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+
+@asynccontextmanager
+async def _translated(path: str) -> AsyncIterator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except (OperationalError, DatabaseError) as error:
+        raise Unavailable(f"the store {path} does not work: {error.orig}", code="store") from None
+
+
+def _make_private(path: str) -> None:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise ConfigError(f"the store {path} cannot be made: {error.strerror}") from None
+    fsync_dir(Path(path).absolute().parent)
+
+
+def _on_connect(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _on_begin(connection: Any) -> None:
+    # A deferred transaction that reads and then writes fails at once when another wrote in between.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

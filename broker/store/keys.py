@@ -1,0 +1,35 @@
+"""The keys that the store works with: the seal, and two hashing keys that outlive master keys.
+
+Hashes of API keys and of spent refresh tokens cannot be made anew when the master key changes, so
+their keys come from a random root that lies sealed in the store itself and is only re-sealed.
+"""
+
+from hmac import digest
+
+from broker.seal.box import Seal
+from broker.seal.keyring import derive
+from fetchtoken.domain.secret import Secret
+
+__all__ = ["HASH_ROOT_CONTEXT", "StoreKeys"]
+
+HASH_ROOT_CONTEXT = "meta:hash_root"
+
+
+class StoreKeys:
+    """What seals and hashes for one store.
+
+    Args:
+        seal: the seal of the home.
+        root: the store's own 32 random bytes.
+    """
+
+    __slots__ = ("_fingerprint", "api_key_hash", "seal")
+
+    def __init__(self, seal: Seal, root: bytes) -> None:
+        self.seal = seal
+        self.api_key_hash = derive(root, "api-key-hash")
+        self._fingerprint = derive(root, "fingerprint")
+
+    def fingerprint(self, token: Secret) -> bytes:
+        """Return the keyed hash by which a refresh token is recognised."""
+        return digest(self._fingerprint, token.reveal().encode(), "sha256")

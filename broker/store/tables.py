@@ -1,0 +1,177 @@
+"""The tables. Times are epoch seconds; tokens stand in sealed boxes only."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+__all__ = [
+    "accounts",
+    "adopted",
+    "audit",
+    "clients",
+    "grants",
+    "meta",
+    "metadata",
+    "orphans",
+    "removed",
+    "spent",
+]
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("number", Integer),
+    Column("text", Text),
+    Column("box", LargeBinary),
+)
+"""Single values: ``changes`` (the change counter), ``store_id``, ``hash_root`` (sealed)."""
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("account_id", String(255), nullable=False),
+    Column("user_id", String(255), nullable=False),
+    Column("identity", String(512), unique=True),
+    Column("email", Text, nullable=False),
+    Column("plan_type", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("login_id", String(32), nullable=False, unique=True),
+    Column("generation", Integer, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("disabled", Boolean, nullable=False),
+    Column("restored", Boolean, nullable=False),
+    Column("adopting", Boolean, nullable=False),
+    Column("replay_used", Boolean, nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("source_path", Text, nullable=False),
+    Column("attempt_id", String(64)),
+    Column("journal_id", Text),
+    Column("lease_until", Double),
+    Column("not_before_s", Double, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("last_error", Text, nullable=False),
+    Column("issued_at", Double),
+    Column("expires_at", Double),
+    Column("refresh_after", Double, nullable=False),
+    Column("access_box", LargeBinary, nullable=False),
+    Column("refresh_box", LargeBinary),
+    Column("id_box", LargeBinary),
+    Column("fingerprint", LargeBinary, unique=True),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("revision", Integer, nullable=False, index=True),
+    sqlite_autoincrement=True,
+)
+"""``identity`` is NULL where the tokens name neither account nor user; ``fingerprint`` is a keyed
+hash of the refresh token held, NULL for a login that is access only."""
+
+clients = Table(
+    "clients",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("key_id", String(32), nullable=False, unique=True),
+    Column("key_hash", LargeBinary, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("default_account", ForeignKey("accounts.id", ondelete="SET NULL")),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("revision", Integer, nullable=False, index=True),
+    sqlite_autoincrement=True,
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("client", ForeignKey("clients.id", ondelete="CASCADE"), primary_key=True),
+    Column("account", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+spent = Table(
+    "spent",
+    metadata,
+    Column("fingerprint", LargeBinary, primary_key=True),
+    Column("login_id", String(32), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("account", Integer, nullable=False),
+    Column("at", Double, nullable=False),
+)
+"""Refresh tokens exchanged here for a different one. Outlives its account, so no foreign key."""
+
+orphans = Table(
+    "orphans",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("account", Integer, nullable=False),
+    Column("login_id", String(32), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("attempt_id", String(64), nullable=False),
+    Column("box", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Token answers that came too late for their row."""
+
+adopted = Table(
+    "adopted",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("account", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("path", Text, nullable=False),
+    Column("login_id", String(32), nullable=False),
+    Column("box", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Sealed copies of files as they were before they were made access-only."""
+
+removed = Table(
+    "removed",
+    metadata,
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(8), nullable=False),
+    Column("row", Integer, nullable=False),
+)
+"""Which accounts and clients were removed at which revision, for readers that follow changes."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("client", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("peer", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_audit_at", "at"),
+    sqlite_autoincrement=True,
+)
