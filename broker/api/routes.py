@@ -1,0 +1,103 @@
+"""The one table of routes: the application and its OpenAPI document are both made from it."""
+
+from typing import NamedTuple
+
+from pydantic import BaseModel
+
+from broker.api.endpoint import ClientHandler, OpenHandler
+from broker.api.models import AccountList, Status, TokenAnswer, Whoami
+from broker.api.problems import Code
+
+__all__ = ["EVERYWHERE", "KEYED", "Route", "Table", "table"]
+
+EVERYWHERE: tuple[Code, ...] = ("content_too_large", "misdirected_request", "internal_error")
+"""Problems that any route may answer."""
+
+KEYED: tuple[Code, ...] = ("invalid_token", "rate_limited")
+"""Problems of every route that wants an API key."""
+
+_TOKEN: tuple[Code, ...] = (
+    "invalid_request",
+    "not_granted",
+    "account_disabled",
+    "insufficient_scope",
+    "sealed",
+    "login_required",
+    "unavailable",
+    "token_expiring",
+)
+
+
+class Route(NamedTuple):
+    """One path that is read with GET or HEAD."""
+
+    path: str
+    name: str
+    """The ``operationId``."""
+    summary: str
+    answer: type[BaseModel] | None
+    """The shape of a 200; ``None`` for any JSON object."""
+    problems: tuple[Code, ...] = ()
+    """Beside those of :data:`EVERYWHERE` and :data:`KEYED`."""
+    is_token: bool = False
+    """It takes ``min_valid`` and conditions, and answers as text on demand."""
+    public: OpenHandler | None = None
+    keyed: ClientHandler | None = None
+
+    def codes(self) -> tuple[Code, ...]:
+        """Return all problems that it may answer."""
+        return (*self.problems, *(KEYED if self.keyed else ()), *EVERYWHERE)
+
+
+class Table(NamedTuple):
+    """The handlers that the table is filled with."""
+
+    only: ClientHandler
+    named: ClientHandler
+    whoami: ClientHandler
+    accounts: ClientHandler
+    healthz: OpenHandler
+    readyz: OpenHandler
+    openapi: OpenHandler
+
+
+def table(handlers: Table) -> tuple[Route, ...]:
+    """Return all routes."""
+    return (
+        Route(
+            "/codex",
+            "getToken",
+            "The access token of the client's only or default account",
+            TokenAnswer,
+            (*_TOKEN, "account_required"),
+            is_token=True,
+            keyed=handlers.only,
+        ),
+        Route(
+            "/codex/{account}",
+            "getAccountToken",
+            "The access token of an account",
+            TokenAnswer,
+            (*_TOKEN, "not_found"),
+            is_token=True,
+            keyed=handlers.named,
+        ),
+        Route("/v1/whoami", "whoami", "The client and its grants", Whoami, keyed=handlers.whoami),
+        Route(
+            "/v1/accounts",
+            "listAccounts",
+            "States and expiries of the accounts granted; with scope admin, of all",
+            AccountList,
+            keyed=handlers.accounts,
+        ),
+        Route("/healthz", "healthz", "Whether the daemon answers", Status, public=handlers.healthz),
+        Route(
+            "/readyz",
+            "readyz",
+            "Whether it can keep and serve tokens; the issuer plays no part",
+            Status,
+            ("sealed", "unavailable"),
+            public=handlers.readyz,
+        ),
+        Route("/openapi.json", "openapi", "This document", None, public=handlers.openapi),
+    )

@@ -1,0 +1,226 @@
+"""A broker's API on loopback, with real clients, accounts and keys, and collaborators that obey the test."""
+
+import asyncio
+import os
+import socket
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from broker.api.app import build_app
+from broker.api.authenticate import Limits, Rate
+from broker.api.server import serve
+from broker.domain.account import State
+from broker.domain.apikey import hash_key, new_key
+from broker.domain.records import Account, Client
+from broker.domain.roster import Roster
+from fetchtoken.domain.claims import unsigned_jwt
+from fetchtoken.domain.errors import Unavailable
+from fetchtoken.domain.secret import Secret
+
+NOW = 1_764_000_000.0
+"""2025-11-24T16:00:00Z, where the test clock starts."""
+DAY = 86_400
+WIDE = Limits(failures=Rate(10_000, 1.0), reads=Rate(100_000, 1000.0))
+"""Limits that no ordinary test meets."""
+
+
+def jwt(**claims):
+    return unsigned_jwt(claims)
+
+
+def make_account(number=1, **changes):
+    """Return an account whose token was issued 2 days ago and lives for 8 more."""
+    life = {"iat": int(NOW) - 2 * DAY, "exp": int(NOW) + 8 * DAY}
+    known = {
+        "id": number,
+        "name": f"work{number}",
+        "account_id": f"acct-{number}",
+        "user_id": f"user-{number}",
+        "email": "someone@example.com",
+        "plan_type": "pro",
+        "issuer": "https://auth.openai.com",
+        "client_id": "app_x",
+        "login_id": f"{number:032x}",
+        "generation": 3,
+        "state": State.ACTIVE,
+        "disabled": False,
+        "restored": False,
+        "adopting": False,
+        "sealed": False,
+        "replay_used": False,
+        "source": "adopt",
+        "source_path": "/home/someone/.codex/auth.json",
+        "attempt_id": None,
+        "journal_id": None,
+        "lease_until": None,
+        "not_before_s": 0.0,
+        "failures": 0,
+        "last_error": "",
+        "issued_at": life["iat"],
+        "expires_at": life["exp"],
+        "refresh_after": NOW + 4 * DAY,
+        "created_at": NOW - 30 * DAY,
+        "updated_at": NOW - 2 * DAY,
+        "revision": 1,
+        "access_token": Secret(jwt(**life, sub=f"access-{number}")),
+        "refresh_token": Secret(f"rt_never_leaves_{number}"),
+        "id_token": Secret(jwt(**life, sub=f"id-{number}")),
+    }
+    return Account(**(known | changes))
+
+
+class Coordinator:
+    """Obeys the test; the exchange itself is tested elsewhere."""
+
+    def __init__(self):
+        self.asked = []
+        self.outcome = Unavailable("the issuer is down")
+        """An error to raise, an account to return, or an event to wait for in vain."""
+
+    async def ensure(self, account, *, reason):
+        self.asked.append((account, reason))
+        if isinstance(self.outcome, asyncio.Event):
+            await self.outcome.wait()
+        if isinstance(self.outcome, Account):
+            return self.outcome
+        raise self.outcome
+
+
+class Audit:
+    """Keeps records in memory, or fails as told."""
+
+    def __init__(self):
+        self.records = []
+        self.error = None
+
+    async def record(self, record):
+        if self.error is not None:
+            raise self.error
+        self.records.append(record)
+
+
+class Health:
+    """Has the troubles that the test gives it."""
+
+    def __init__(self):
+        self.now = ()
+
+    def troubles(self):
+        if isinstance(self.now, Exception):
+            raise self.now
+        return self.now
+
+
+class Lines(list):
+    """Keeps request lines."""
+
+    add = list.append
+
+
+class World:
+    """Everything around one API."""
+
+    def __init__(self):
+        self.roster = Roster()
+        self.coordinator = Coordinator()
+        self.audit = Audit()
+        self.health = Health()
+        self.lines = Lines()
+        self.hash_key = os.urandom(32)
+        self.now = NOW
+        self.ticks = 1000.0
+        self.keys = {}
+        self.url = ""
+        self.port = 0
+        self.http = None
+
+    def account(self, number=1, **changes):
+        held = self.roster.account_by_id(number)
+        changes.setdefault("revision", 1 if held is None else held.revision + 1)
+        account = make_account(number, **changes)
+        self.roster.put_account(account)
+        return account
+
+    def client(self, name="laptop", **changes):
+        """Add or change a client and return the key that it has."""
+        held = self.roster.client(name)
+        key = self.keys.setdefault(name, new_key("cbk", os.urandom))
+        known = {
+            "id": len(self.keys) if held is None else held.id,
+            "name": name,
+            "key_id": key.key_id,
+            "key_hash": hash_key(key, self.hash_key),
+            "scopes": frozenset({"token"}),
+            "accounts": frozenset({1}),
+            "default_account": None,
+            "expires_at": None,
+            "revoked_at": None,
+            "created_at": NOW - DAY,
+            "updated_at": NOW - DAY,
+            "revision": 1 if held is None else held.revision + 1,
+        }
+        self.roster.put_client(Client(**(known | changes)))
+        return key.text.reveal()
+
+    async def get(self, path="/codex", *, key=None, method="GET", **headers):
+        """Ask, with the key of the client ``laptop`` unless another or ``""`` is given."""
+        key = self.keys["laptop"].text.reveal() if key is None and "laptop" in self.keys else key
+        sent = [("Authorization", f"Bearer {key}")] if key else []
+        for name, value in headers.items():
+            header = name.replace("_", "-")
+            sent += [(header, one) for one in ([value] if isinstance(value, str) else value)]
+        async with self.http.request(
+            method, aiohttp.client.URL(self.url + path, encoded=True), headers=sent, allow_redirects=False
+        ) as response:
+            response.content_bytes = await response.read()
+            return response
+
+    async def raw(self, data, *, until_closed=True):
+        """Send bytes over a connection of their own and return what comes back until it is closed."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(data)
+            await writer.drain()
+            return await reader.read(-1 if until_closed else 65536)
+        except ConnectionError:
+            return b""
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def running(world, **changes):
+    """Serve the world's API on a free port."""
+    parts = {
+        "roster": world.roster,
+        "coordinator": world.coordinator,
+        "audit": world.audit,
+        "health": world.health,
+        "key_hash_key": world.hash_key,
+        "lines": world.lines,
+        "limits": WIDE,
+        "clock": lambda: world.now,
+        "ticks": lambda: world.ticks,
+    }
+    sock = socket.create_server(("127.0.0.1", 0))
+    world.port = sock.getsockname()[1]
+    world.url = f"http://127.0.0.1:{world.port}"
+    runner = await serve(build_app(**(parts | changes)), sock, stop_within_s=1)
+    try:
+        async with aiohttp.ClientSession(auto_decompress=False) as world.http:
+            yield world
+    finally:
+        await runner.cleanup()
+
+
+def problem(response):
+    """Return the code of a problem answer, after looking at its shape."""
+    import json
+
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers["Cache-Control"] == "no-store"
+    document = json.loads(response.content_bytes)
+    assert document.keys() == {"type", "title", "status", "code", "detail"}
+    assert document["status"] == response.status
+    return document["code"]
