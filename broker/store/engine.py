@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Double, event
+from sqlalchemy import Double, event, insert
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -15,10 +17,12 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from broker.domain.records import AuditRecord
+from broker.store.tables import audit
 from fetchtoken.domain.errors import ConfigError, Unavailable
 from fetchtoken.files.atomic import fsync_dir
 
-__all__ = ["Database", "database_now", "file_of"]
+__all__ = ["AuditSink", "Database", "database_now", "file_of"]
 
 _BUSY_TIMEOUT_MS = 5000
 _PRAGMAS = (
@@ -101,6 +105,39 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+
+
+class AuditSink:
+    """Writes audit records from one thread, past SQLAlchemy: at its speed a record costs ten times more.
+
+    Args:
+        url: ``sqlite:///PATH`` of a store that is set up.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._connection = sqlite3.connect(file_of(url), isolation_level=None, check_same_thread=False)
+        _on_connect(self._connection, None)
+        statement = insert(audit).compile(dialect=sqlite.dialect(), column_keys=AuditRecord._fields)
+        self._insert = str(statement)
+
+    def write(self, records: list[AuditRecord]) -> None:
+        """Write records in one transaction, durable when this returns.
+
+        Raises:
+            sqlite3.Error: none is to be relied on.
+            UnicodeError: a field cannot be encoded; none was written.
+        """
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(self._insert, records)
+            self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
 
 @asynccontextmanager
