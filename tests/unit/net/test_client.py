@@ -10,7 +10,7 @@ from fetchtoken.domain.errors import ConfigError, Unsafe
 from fetchtoken.net import connect
 from fetchtoken.net.client import request
 from fetchtoken.net.errors import BadAnswer, NoAnswer, NotSent
-from tests.unit.net.peers import OK, Peer, answering, closed_port, hang, read_request, reset, soon
+from tests.support.peers import OK, Peer, answering, closed_port, hang, read_request, reset, soon
 
 
 def get(url, **more):

@@ -9,7 +9,7 @@ from fetchtoken.domain.errors import ConfigError, Unavailable
 from fetchtoken.net import tls
 from fetchtoken.net.client import request
 from fetchtoken.net.errors import NoAnswer, NotSent
-from tests.unit.net.peers import OK, Peer, answering, over_tls, read_request, reset, soon, tunnel_to
+from tests.support.peers import OK, Peer, answering, over_tls, read_request, reset, soon, tunnel_to
 
 NO_ENVIRONMENT: dict[str, str] = {}
 
