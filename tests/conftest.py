@@ -1,5 +1,20 @@
-"""Fixtures that any test may ask for."""
+"""Fixtures that any test may ask for, and the last lines of a run: what was missing on this machine."""
+
+import pytest
 
 from tests.support.issuer import issuer, issuer_process
 
 __all__ = ["issuer", "issuer_process"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List what skipped tests would have needed, each with its package."""
+    reasons: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        text = reason.removeprefix("Skipped: ")
+        reasons[text] = reasons.get(text, 0) + 1
+    if reasons:
+        terminalreporter.section("missing on this machine")
+        for text, count in sorted(reasons.items()):
+            terminalreporter.line(f"{count} skipped: {text}")
