@@ -6,6 +6,8 @@ that is set. Only what a source asks for later (the API key) is read later.
 
 from __future__ import annotations
 
+import os
+
 from fetchtoken.domain.errors import ConfigError
 from fetchtoken.domain.secret import Secret
 from fetchtoken.settings.cascade import Cascade, Entry, where
@@ -187,4 +189,17 @@ def load(options: Options, environ: Mapping[str, str], cwd: str, *, check_projec
 
         if (error := check_project_files(cascade)) is not None:
             raise error
-    return Settings(cascade)
+    settings = Settings(cascade)
+    if "remote" in settings.sources and cascade.tiers:
+        cascade.notes.extend(_open_keys(cascade))
+    return settings
+
+
+def _open_keys(cascade: Cascade) -> list[str]:
+    """Return a line for each file that holds an API key and is readable by others."""
+    key = "CODEX_REMOTE_API_KEY"
+    return [
+        f"{tier.file.path} holds {key} and others can read it: chmod 600 {tier.file.path}"
+        for tier in cascade.tiers
+        if key in tier.values and tier.file.status.st_mode & 0o077 and os.name == "posix"
+    ]
