@@ -128,8 +128,8 @@ def test_the_cached_path_needs_no_network_code(tmp_path):
         "from fetchtoken.options import Options\nfrom fetchtoken.settings import load\n"
         "from fetchtoken.sources.request import Request\nfrom fetchtoken.sources.remote import fetch\n"
         "import os, time\n"
-        "request = Request(account='', min_valid_s=600, force_refresh=False, no_refresh=False, no_cache=False,\n"
-        "                  started_at=time.time(), deadline=time.monotonic() + 9, note=print)\n"
+        "request = Request(account='', min_valid_s=600, force_refresh=False, no_refresh=False,\n"
+        "  no_cache=False, started_at=time.time(), deadline=time.monotonic() + 9, note=print)\n"
         "fetch(load(Options(), os.environ, '/'), request)\nprint(*sys.modules)"
     )
     environ = {"HOME": str(tmp_path), "CODEX_REMOTE_URL": url, "CODEX_REMOTE_API_KEY": KEY}

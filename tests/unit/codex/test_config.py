@@ -1,0 +1,50 @@
+import pytest
+
+from fetchtoken.codex.config import store_mode
+from fetchtoken.domain.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        (None, "file"),
+        ("", "file"),
+        ('model = "m"\n', "file"),
+        ('cli_auth_credentials_store = "keyring"\n', "keyring"),
+        ('model = "m"\n  cli_auth_credentials_store="auto" # why\n', "auto"),
+        ("'cli_auth_credentials_store' = 'ephemeral'", "ephemeral"),
+        ('cli_auth_credentials_store = "file"', "file"),
+        ('# cli_auth_credentials_store = "keyring"\n', "file"),
+        ('[profiles.x]\ncli_auth_credentials_store = "keyring"\n', "file"),
+        ('a = """\ncli_auth_credentials_store = "keyring"\n"""\n', "file"),
+        ("this is not TOML, and says nothing about the store", "file"),
+    ],
+)
+def test_where_codex_keeps_its_login(tmp_path, text, mode):
+    """Only the top-level key counts; without it Codex reads auth.json."""
+    if text is not None:
+        (tmp_path / "config.toml").write_text(text)
+    assert store_mode(str(tmp_path)) == mode
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'cli_auth_credentials_store = "vault"',
+        b"cli_auth_credentials_store = 3",
+        b"cli_auth_credentials_store = [",
+        b'cli_auth_credentials_store = "\xff"',
+    ],
+)
+def test_a_config_that_codex_cannot_use(tmp_path, data):
+    """A store that is not known, or a file that is no TOML, is a configuration error naming the file."""
+    (tmp_path / "config.toml").write_bytes(data)
+    with pytest.raises(ConfigError, match=r"config\.toml"):
+        store_mode(str(tmp_path))
+
+
+def test_a_config_that_cannot_be_read(tmp_path):
+    """A directory in its place is named."""
+    (tmp_path / "config.toml").mkdir()
+    with pytest.raises(ConfigError, match=r"config\.toml cannot be read"):
+        store_mode(str(tmp_path))
