@@ -52,7 +52,7 @@ def _rest(account: Account) -> dict[str, object]:
     )
     return {
         "expires_at": None if account.expires_at is None else to_rfc3339(account.expires_at),
-        "refresh_after": to_rfc3339(account.refresh_after),
+        "refresh_after": to_rfc3339(account.refresh_after) if account.refresh_token else None,
         "account": account.name,
         "account_id": account.account_id,
         "plan_type": account.plan_type,

@@ -55,7 +55,7 @@ def _state(account: Account) -> dict[str, object]:
         "state": account.state.value,
         "disabled": account.disabled,
         "expires_at": _time(account.expires_at),
-        "refresh_after": _time(account.refresh_after),
+        "refresh_after": _time(account.refresh_after) if account.refresh_token else None,
         "source": account.source,
     }
 

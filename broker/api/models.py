@@ -29,7 +29,9 @@ class TokenAnswer(_Shape):
     token_type: Literal["Bearer"]
     expires_in: int | None = Field(description="Seconds from now; null where the token does not say", ge=0)
     expires_at: AwareDatetime | None
-    refresh_after: AwareDatetime = Field(description="When the broker renews it; asking earlier is idle")
+    refresh_after: AwareDatetime | None = Field(
+        description="When the broker renews it, asking earlier is idle; null where it cannot"
+    )
     account: str
     account_id: str
     plan_type: str
@@ -59,7 +61,7 @@ class AccountState(_Shape):
     state: Literal["active", "refreshing", "in_doubt", "replaying", "login_required"]
     disabled: bool
     expires_at: AwareDatetime | None
-    refresh_after: AwareDatetime
+    refresh_after: AwareDatetime | None
     source: str
 
 

@@ -92,6 +92,9 @@ class TokenHandlers:
                 account = await self._coordinator.ensure(account.id, reason="request")
         except (FetchTokenError, TimeoutError):
             account = self._roster.account_by_id(account.id) or account
+        except Exception as error:  # noqa: BLE001 - the caller is told to come back, the log tells why
+            _log.exception("an exchange on request failed", error=error, request_id=call.request_id)
+            account = self._roster.account_by_id(account.id) or account
         call.now_s = self._clock()
         known = self._roster.client_by_key(client.key_id)
         if known is None:

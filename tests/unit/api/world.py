@@ -208,7 +208,9 @@ async def running(world, **changes):
     world.url = f"http://127.0.0.1:{world.port}"
     runner = await serve(build_app(**(parts | changes)), sock, stop_within_s=1)
     try:
-        async with aiohttp.ClientSession(auto_decompress=False) as world.http:
+        async with aiohttp.ClientSession(
+            auto_decompress=False, connector=aiohttp.TCPConnector(limit=0)
+        ) as world.http:
             yield world
     finally:
         await runner.cleanup()
