@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SPACE = " \t\n\r"
+_WORDS = {None: "null", True: "true", False: "false"}
 
 
 def _reject_constant(name: str) -> object:
@@ -84,39 +85,56 @@ def loads(text: str) -> object:
     return value
 
 
-def dumps(value: object, *, indent: int = 0, _depth: int = 0) -> str:
+def dumps(value: object, *, indent: int = 0) -> str:
     """Render ``None``, booleans, numbers, strings, lists and dicts with string keys.
 
     Args:
         value: what to render; any other type raises ``TypeError``.
         indent: spaces for each level; 0 writes one line.
+
+    Raises:
+        ValueError: it is nested too deeply, or holds NaN.
     """
-    if value is None:
-        return "null"
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
+    try:
+        return _render(value, indent, 0)
+    except RecursionError:
+        message = "nested too deeply for JSON"
+        raise ValueError(message) from None
+
+
+def _render(value: object, indent: int, depth: int) -> str:
+    if value is None or value is True or value is False:
+        return _WORDS[value]
     if isinstance(value, str):
         return _quote(value)
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if not isinstance(value, (dict, list, tuple)):
-        message = f"cannot render {type(value).__name__} as JSON"
-        raise TypeError(message)
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        return _float(value)
     if isinstance(value, dict):
         colon = ": " if indent else ":"
-        parts = [
-            _quote(key) + colon + dumps(item, indent=indent, _depth=_depth + 1) for key, item in value.items()
-        ]
+        parts = [_quote(key) + colon + _render(item, indent, depth + 1) for key, item in value.items()]
         brackets = "{}"
-    else:
-        parts = [dumps(item, indent=indent, _depth=_depth + 1) for item in value]
+    elif isinstance(value, (list, tuple)):
+        parts = [_render(item, indent, depth + 1) for item in value]
         brackets = "[]"
+    else:
+        message = f"cannot render {type(value).__name__} as JSON"
+        raise TypeError(message)
     if not parts:
         return brackets
     if not indent:
         return brackets[0] + ",".join(parts) + brackets[1]
-    inner = "\n" + " " * indent * (_depth + 1)
-    outer = "\n" + " " * indent * _depth
+    inner = "\n" + " " * indent * (depth + 1)
+    outer = "\n" + " " * indent * depth
     return brackets[0] + inner + ("," + inner).join(parts) + outer + brackets[1]
+
+
+def _float(value: float) -> str:
+    """Render a float; infinity as the overflowing number from which it was read."""
+    if value - value == 0:
+        return float.__repr__(value)
+    if value != value:  # noqa: PLR0124 - only NaN differs from itself
+        message = "NaN is not JSON"
+        raise ValueError(message)
+    return "1e999" if value > 0 else "-1e999"

@@ -23,7 +23,11 @@ class Secret:
         """Return 16 hex digits of SHA-256, to recognise a token without showing it."""
         from hashlib import sha256
 
-        return sha256(self._text.encode()).hexdigest()[:16]
+        return sha256(self._bytes()).hexdigest()[:16]
+
+    def _bytes(self) -> bytes:
+        # JSON can bring lone surrogates, at which a plain ``encode`` would raise and quote the text.
+        return self._text.encode("utf-8", "surrogatepass")
 
     def __repr__(self) -> str:
         return "Secret('…')" if self._text else "Secret('')"
@@ -42,7 +46,7 @@ class Secret:
             return NotImplemented
         from hmac import compare_digest
 
-        return compare_digest(self._text.encode(), other._text.encode())
+        return compare_digest(self._bytes(), other._bytes())
 
     def __hash__(self) -> int:
         return hash((Secret, self._text))

@@ -88,7 +88,9 @@ class Token:
         )
 
     def seconds_left(self, now_s: float) -> float:
-        """Return the seconds until it expires; infinity where that is unknown."""
+        """Return the seconds until it expires; infinity where that is unknown, 0 for an empty token."""
+        if not self.access_token:
+            return 0.0
         return float("inf") if self.expires_at is None else self.expires_at - now_s
 
     def __repr__(self) -> str:
