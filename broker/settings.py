@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from broker.ops.home import HOME_VARIABLE, Home
+from broker.seal.keyfile import default_key_file
 from fetchtoken.domain.errors import ConfigError, Unsafe
 from fetchtoken.files.guard import read_text
 
@@ -153,13 +154,13 @@ class Settings(BaseSettings):
         """Return where the store is, by default ``broker.db`` in the home."""
         return self.store.url or f"{_SQLITE}{home.database}"
 
+    def store_file(self, home: Home) -> Path:
+        """Return the SQLite file of the store."""
+        return Path(self.store_url(home).removeprefix(_SQLITE))
+
     def key_file(self, home: Home, environ: Mapping[str, str]) -> Path:
         """Return the master key's file: the setting, systemd's credential, the home's own."""
-        credentials = environ.get("CREDENTIALS_DIRECTORY", "")
-        handed_over = Path(credentials) / "master.key"
-        if self.seal.key_file is not None:
-            return self.seal.key_file
-        return handed_over if credentials and handed_over.exists() else home.master_key
+        return self.seal.key_file or default_key_file(home.path, environ)
 
 
 def load_settings(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fetchtoken.domain.errors import ConfigError, NotFound, Unsafe
+from fetchtoken.domain.errors import ConfigError, Unsafe
 
 __all__ = ["HOME_VARIABLE", "Home", "resolve_home"]
 
@@ -31,11 +31,6 @@ class Home:
     def database(self) -> Path:
         """The store, unless ``store.url`` names another."""
         return self.path / "broker.db"
-
-    @property
-    def master_key(self) -> Path:
-        """The key of everything sealed, unless ``seal.key_file`` or systemd names another."""
-        return self.path / "master.key"
 
     @property
     def socket(self) -> Path:
@@ -81,13 +76,13 @@ class Home:
         """Raise unless the home is a directory of the caller's own that nobody else can enter.
 
         Raises:
-            NotFound: there is none.
+            ConfigError: there is none.
             Unsafe: another owner, or modes for group or others.
         """
         try:
             status = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            raise NotFound(f"there is no broker home at {self.path}", hint="codex-broker init") from None
+            raise ConfigError(f"there is no broker home at {self.path}", hint="codex-broker init") from None
         except PermissionError:
             raise Unsafe(f"the home {self.path} belongs to another user", hint="run as its owner") from None
         if not self.path.is_dir():
@@ -100,29 +95,65 @@ class Home:
         if status.st_mode & _OTHERS:
             raise Unsafe(f"the home {self.path} is open to others", hint=f"chmod 700 {self.path}")
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the home for this process, as the daemon or as a command without one.
+    def check_files(self) -> None:
+        """Raise unless everything in the home is closed to others.
 
         Raises:
-            ConfigError: another process holds it; the message names its pid.
+            Unsafe: a file or directory has modes for group or others.
         """
+        for path in sorted(self.path.iterdir()):
+            if not path.is_symlink() and path.stat().st_mode & _OTHERS:
+                raise Unsafe(f"{path} is open to others", hint=f"chmod go= {path}")
+
+    def exists(self) -> bool:
+        """Tell whether there is a home, even one that the caller may not enter."""
+        try:
+            self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except PermissionError:
+            return True
+        return True
+
+    def holder(self) -> str:
+        """Return the pid of the process that holds the home, or ``unknown``."""
+        try:
+            return self.lock_file.read_text("ascii").strip() or "unknown"
+        except (OSError, UnicodeDecodeError):
+            return "unknown"
+
+    @contextmanager
+    def try_lock(self) -> Iterator[bool]:
+        """Hold the home for this process; give ``False`` where another process does."""
         fd = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
-                raise ConfigError(
-                    f"a broker is already running on {self.path} (pid {holder})",
-                    hint=f"stop it (kill {holder}), or choose another home with --home",
-                ) from None
+                yield False
+                return
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-            yield
+            yield True
         finally:
             # The file stays: unlinking a lock file lets two processes lock two different ones.
             os.close(fd)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the home as the one daemon on it.
+
+        Raises:
+            ConfigError: another process holds it; the message names its pid.
+        """
+        with self.try_lock() as free:
+            if not free:
+                holder = self.holder()
+                raise ConfigError(
+                    f"a broker is already running on {self.path} (pid {holder})",
+                    hint=f"stop it (kill {holder}), or choose another home with --home",
+                )
+            yield
 
 
 def resolve_home(option: Path | None, environ: Mapping[str, str]) -> Home:

@@ -1,0 +1,52 @@
+"""Operations by which ``check`` looks at what only the holder of the home can open."""
+
+import asyncio
+
+from broker.admin.desk import Desk
+from broker.admin.wire import Actor
+from fetchtoken.domain.errors import Unsafe
+
+__all__ = ["CheckOperations"]
+
+
+class CheckOperations:
+    """Look at store and journal.
+
+    Args:
+        desk: what they work with.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def check_store(self, actor: Actor) -> str:  # noqa: ARG002 - all operations take one
+        """Return what the store holds.
+
+        Raises:
+            Unsafe: a sealed record does not open.
+            Unavailable: the database does not answer.
+        """
+        snapshot = await self._desk.store.snapshot()
+        closed = [account.name for account in snapshot.accounts if account.sealed]
+        if closed:
+            raise Unsafe(
+                f"the tokens of {', '.join(closed)} do not open with the master keys here",
+                hint="bring back the key file that they were sealed with",
+            )
+        return f"{len(snapshot.accounts)} accounts, {len(snapshot.clients)} clients, all sealed records open"
+
+    async def check_journal(self, actor: Actor) -> str:  # noqa: ARG002 - same
+        """Return how many attempts are not settled.
+
+        Raises:
+            Unsafe: no attempt file can be made, so nothing can be exchanged.
+        """
+        journals = self._desk.journals
+        try:
+            await asyncio.to_thread(journals.check)
+        except OSError as error:
+            raise Unsafe(
+                f"the journal cannot be written: {error.strerror}",
+                hint="nothing is exchanged until it can: free or mend the disk",
+            ) from None
+        return f"writable, {len(await asyncio.to_thread(journals.attempts))} unsettled attempts"

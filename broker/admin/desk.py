@@ -1,0 +1,73 @@
+"""What every administrative operation needs at hand."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from broker.admin.wire import Actor
+from broker.domain.audit import Action
+from broker.domain.records import Account, AuditRecord, Client
+from broker.domain.roster import Roster
+from broker.refresh.coordinator import Coordinator
+from broker.refresh.journals import Journals
+from broker.store.store import Store
+from fetchtoken.domain.errors import NotFound
+
+__all__ = ["Desk"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The store, what is known of it in memory, and the settings that matter here."""
+
+    store: Store
+    roster: Roster
+    coordinator: Coordinator
+    journals: Journals
+    clock: Callable[[], float]
+    """Epoch seconds."""
+    chance: Callable[[], float]
+    """From -1 to 1."""
+    issuer: str
+    """The only issuer whose logins come in."""
+    refresh_at: float
+    """Part of a token's life after which it is due."""
+
+    def account(self, name: str) -> Account:
+        """Return the account of that name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = self.roster.account(name)
+        if found is None:
+            raise NotFound(f"there is no account named {name[:80]!r}", hint="codex-broker account list")
+        return found
+
+    def client(self, name: str) -> Client:
+        """Return the client of that name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = self.roster.client(name)
+        if found is None:
+            raise NotFound(f"there is no client named {name[:80]!r}", hint="codex-broker client list")
+        return found
+
+    def account_names(self) -> dict[int, str]:
+        """Return the name of every account by its row id."""
+        return {account.id: account.name for account in self.roster.accounts()}
+
+    def record(
+        self, action: Action, actor: Actor, *, account: str = "", client: str = "", detail: str = ""
+    ) -> AuditRecord:
+        """Return the audit record of one operation, to be written in its transaction."""
+        return AuditRecord(
+            at=self.clock(),
+            action=action.value,
+            client=client,
+            account=account,
+            peer=actor.peer,
+            request_id=actor.request_id,
+            detail=detail,
+        )

@@ -1,0 +1,58 @@
+"""The one service behind the administrative commands, in the daemon and without one."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from broker.admin.accounts import AccountOperations
+from broker.admin.adoption import AdoptionOperations
+from broker.admin.checks import CheckOperations
+from broker.admin.clients import ClientOperations
+from broker.admin.desk import Desk
+from broker.admin.wire import Actor
+from fetchtoken.domain.errors import ConfigError
+
+__all__ = ["AdminService"]
+
+_MAY_LAST = frozenset({"account_refresh"})
+"""Waits for the issuer, changes nothing by itself: it must not hold up the others."""
+
+
+class AdminService:
+    """Every operation by its name.
+
+    Args:
+        desk: what the operations work with.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._operations: dict[str, Callable[..., Awaitable[Any]]] = {}
+        groups = (AccountOperations, AdoptionOperations, ClientOperations, CheckOperations)
+        for group in (kind(desk) for kind in groups):
+            for name, operation in inspect.getmembers(group, inspect.ismethod):
+                if not name.startswith("_"):
+                    self._operations[name] = operation
+        self._turn = asyncio.Lock()
+
+    async def call(self, operation: str, params: dict[str, Any], actor: Actor) -> Any:
+        """Do one operation and return a JSON value; one at a time where it writes.
+
+        Raises:
+            ConfigError: no such operation, or not with these parameters.
+            FetchTokenError: what the operation raises.
+        """
+        found = self._operations.get(operation)
+        if found is None:
+            raise ConfigError(
+                f"this broker knows no operation {operation[:40]!r}",
+                hint="command and daemon are of different versions: restart the daemon",
+            )
+        try:
+            inspect.signature(found).bind(actor, **params)
+        except TypeError as error:
+            raise ConfigError(f"{operation}: {error}", hint="restart the daemon with this version") from None
+        if operation in _MAY_LAST:
+            return await found(actor, **params)
+        async with self._turn:
+            return await found(actor, **params)

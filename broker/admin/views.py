@@ -1,0 +1,72 @@
+"""Accounts and clients as the commands show them: JSON values, never a secret."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from broker.domain.records import Account, Client
+from fetchtoken.domain.instants import to_rfc3339
+
+__all__ = ["account_detail", "account_view", "client_detail", "client_view"]
+
+
+def _instant(epoch_s: float | None) -> str | None:
+    return None if epoch_s is None else to_rfc3339(epoch_s)
+
+
+def account_view(account: Account) -> dict[str, Any]:
+    """Return the fields that ``account list`` and ``account import`` promise."""
+    return {
+        "account": account.name,
+        "account_id": account.account_id,
+        "plan_type": account.plan_type,
+        "state": account.state.value,
+        "disabled": account.disabled,
+        "expires_at": _instant(account.expires_at),
+        "refresh_after": _instant(account.refresh_after) if account.refresh_token else None,
+        "source": account.source,
+    }
+
+
+def account_detail(account: Account) -> dict[str, Any]:
+    """Return those and what a person looks at when something is wrong."""
+    return account_view(account) | {
+        "email": account.email,
+        "issuer": account.issuer,
+        "generation": account.generation,
+        "renewable": bool(account.refresh_token),
+        "adopting": account.adopting,
+        "source_path": account.source_path,
+        "failures": account.failures,
+        "last_error": account.last_error,
+        "created_at": _instant(account.created_at),
+        "updated_at": _instant(account.updated_at),
+    }
+
+
+def client_view(client: Client, names: Mapping[int, str], now_s: float) -> dict[str, Any]:
+    """Return what ``client list`` shows.
+
+    Args:
+        client: the client.
+        names: account name by id.
+        now_s: epoch seconds, to tell an expired client.
+    """
+    expired = client.expires_at is not None and client.expires_at <= now_s
+    state = "revoked" if client.revoked_at is not None else "expired" if expired else "live"
+    return {
+        "client": client.name,
+        "state": state,
+        "accounts": sorted(names[account] for account in client.accounts if account in names),
+        "default": names.get(client.default_account or 0),
+        "scopes": sorted(client.scopes),
+        "expires_at": _instant(client.expires_at),
+    }
+
+
+def client_detail(client: Client, names: Mapping[int, str], now_s: float) -> dict[str, Any]:
+    """Return those and when things happened."""
+    return client_view(client, names, now_s) | {
+        "key_id": client.key_id,
+        "created_at": _instant(client.created_at),
+        "revoked_at": _instant(client.revoked_at),
+    }

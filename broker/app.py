@@ -1,0 +1,117 @@
+"""The one place that knows all the parts: opens them in order, closes them in reverse."""
+
+import os
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from broker.admin.desk import Desk
+from broker.admin.service import AdminService
+from broker.domain.roster import Roster
+from broker.ops.home import Home
+from broker.refresh.coordinator import Coordinator
+from broker.refresh.journals import Journals
+from broker.refresh.recovery import Recovery
+from broker.refresh.settlement import Rules
+from broker.seal.box import Seal
+from broker.seal.keyfile import load_keyring
+from broker.seal.keyring import Keyring
+from broker.settings import Settings
+from broker.store.store import Store
+from fetchtoken.domain.errors import Unsafe
+
+__all__ = ["FLIGHTS_END_WITHIN_S", "Parts", "opened"]
+
+FLIGHTS_END_WITHIN_S = 45.0
+"""An exchange lasts 30 s at most and starts within 20; systemd's TimeoutStopSec is the same 45."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """A broker without its listeners: what the daemon and a command without one have in common."""
+
+    home: Home
+    settings: Settings
+    clock: Callable[[], float]
+    """Epoch seconds."""
+    store: Store
+    roster: Roster
+    journals: Journals
+    rules: Rules
+    coordinator: Coordinator
+    recovery: Recovery
+    service: AdminService
+
+
+@asynccontextmanager
+async def opened(home: Home, settings: Settings) -> AsyncIterator[Parts]:
+    """Open store, journal and memory, and settle what a crash left; the caller holds the home's lock.
+
+    Raises:
+        NotFound: there is no master key.
+        ConfigError: the store cannot be opened with these settings.
+        Unsafe: files are open to others, damaged, or the journal cannot be made.
+        Unavailable: the database does not answer.
+    """
+    offset_s = settings.clock.offset
+
+    def clock() -> float:
+        return time.time() + offset_s
+
+    keys = load_keyring(settings.key_file(home, os.environ))
+    journals = _open_journals(home, keys)
+    store = await Store.open(settings.store_url(home), Seal(keys), now=clock)
+    try:
+        roster = Roster()
+        roster.apply(await store.snapshot())
+        rules = Rules(
+            part=settings.refresh.at,
+            parallel=settings.refresh.parallel,
+            lease_s=settings.refresh.lease,
+            clock=clock,
+            chance=_chance,
+        )
+        coordinator = Coordinator(store, roster, journals, rules)
+        recovery = Recovery(store, roster, journals, rules, coordinator)
+        await recovery.look()
+        await recovery.sweep()
+        desk = Desk(
+            store=store,
+            roster=roster,
+            coordinator=coordinator,
+            journals=journals,
+            clock=clock,
+            issuer=settings.issuer.url,
+            refresh_at=settings.refresh.at,
+            chance=_chance,
+        )
+        yield Parts(
+            home=home,
+            settings=settings,
+            clock=clock,
+            store=store,
+            roster=roster,
+            journals=journals,
+            rules=rules,
+            coordinator=coordinator,
+            recovery=recovery,
+            service=AdminService(desk),
+        )
+    finally:
+        await store.close()
+
+
+def _chance() -> float:
+    return random.uniform(-1, 1)  # noqa: S311 - spreads due times, guards nothing
+
+
+def _open_journals(home: Home, keys: Keyring) -> Journals:
+    try:
+        return Journals(str(home.journal), keys)
+    except OSError as error:
+        raise Unsafe(
+            f"the journal {home.journal} cannot be written: {error.strerror}",
+            hint="without it nothing may be exchanged: free or mend the disk",
+        ) from None

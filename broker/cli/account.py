@@ -1,0 +1,161 @@
+"""``codex-broker account …``: the logins that the broker keeps alive."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broker.cli import speech
+from broker.cli.adopting import adopt_file
+from broker.cli.options import AccountName, ConfigOption, HomeOption, JsonOption
+from broker.cli.place import Place
+from broker.cli.reading import read_documents
+from fetchtoken.domain.errors import ConfigError
+
+__all__ = ["account"]
+
+COLUMNS = {
+    "account": "ACCOUNT",
+    "plan_type": "PLAN",
+    "state": "STATE",
+    "disabled": "DISABLED",
+    "expires_at": "EXPIRES",
+    "refresh_after": "REFRESH AFTER",
+    "source": "SOURCE",
+}
+
+account = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The logins that are kept alive.")
+
+NameOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call the account.")]
+
+
+@account.command()
+def adopt(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An auth.json of the Codex CLI.")],
+    *,
+    name: NameOption = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take over a login and leave its file access-only, so that nothing else can refresh it."""
+    with Place(home, config).session() as call:
+        adopted = adopt_file(call, file, name)
+    show_adopted(adopted, file, as_json=as_json)
+
+
+def show_adopted(adopted: dict[str, object], file: Path, *, as_json: bool) -> None:
+    """Say what was adopted and what the person has to do now."""
+    if as_json:
+        speech.value(adopted)
+    else:
+        speech.data(f"adopted {adopted['account']}")
+    speech.note(f"{file} now holds an access token only; restart every Codex that is running with it")
+    directory = file.expanduser().absolute().parent
+    sync = shlex.join(["codex-fetchtoken", "sync", "--codex-home", str(directory)])
+    speech.note(f"to keep it fresh, run this from a timer, with this broker as remote source: {sync}")
+
+
+@account.command("import")
+def import_(  # noqa: PLR0913 - its options
+    source: Annotated[str, typer.Argument(metavar="FILE|DIR|-", help="Auth files of the Codex CLI.")],
+    *,
+    name: NameOption = None,
+    sole_owner: Annotated[
+        bool, typer.Option("--sole-owner", help="Nothing else will use this login: no Codex, no copy.")
+    ] = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy logins in, leaving their files as they are."""
+    documents = read_documents(source)
+    imported = Place(home, config).call(
+        "account_import", documents=documents, name=name, sole_owner=sole_owner
+    )
+    if as_json:
+        speech.value(imported)
+    else:
+        speech.table(imported, COLUMNS)
+
+
+@account.command("list")
+def list_(*, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the accounts: state, plan, and how long their tokens live."""
+    accounts = Place(home, config).call("accounts_list")
+    if as_json:
+        speech.value(accounts)
+    elif accounts:
+        speech.table(accounts, COLUMNS)
+    else:
+        speech.note("there are no accounts yet; codex-broker account adopt ~/.codex/auth.json takes one over")
+
+
+@account.command()
+def show(
+    name: AccountName, *, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Show one account with its last error."""
+    detail = Place(home, config).call("account_show", name=name)
+    if as_json:
+        speech.value(detail)
+    else:
+        speech.pairs(detail)
+
+
+@account.command()
+def refresh(
+    name: Annotated[str | None, typer.Argument(metavar="[ACCOUNT]", show_default=False)] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Every account.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even where the token is not due yet.")] = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Exchange the refresh token now, where the access token is due."""
+    if every == (name is not None):
+        raise ConfigError("name one account, or give --all", hint="codex-broker account refresh --help")
+    results = Place(home, config).call("account_refresh", name=name, force=force)
+    for result in results:
+        speech.data(f"{result['account']}: {result['outcome']}")
+
+
+@account.command()
+def rename(
+    old: Annotated[str, typer.Argument(metavar="OLD")],
+    new: Annotated[str, typer.Argument(metavar="NEW")],
+    *,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Give an account another name; grants stay."""
+    Place(home, config).call("account_rename", name=old, new_name=new)
+    speech.data(f"renamed {old} to {new}")
+
+
+@account.command()
+def disable(name: AccountName, *, home: HomeOption = None, config: ConfigOption = None) -> None:
+    """Stop serving and refreshing an account; nothing is lost."""
+    Place(home, config).call("account_disable", name=name)
+    speech.data(f"disabled {name}")
+
+
+@account.command()
+def enable(name: AccountName, *, home: HomeOption = None, config: ConfigOption = None) -> None:
+    """Serve and refresh a disabled account again."""
+    Place(home, config).call("account_enable", name=name)
+    speech.data(f"enabled {name}")
+
+
+@account.command()
+def remove(
+    name: AccountName,
+    *,
+    revoke: Annotated[bool, typer.Option("--revoke", help="End the login at the issuer, too.")] = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Forget an account and its tokens."""
+    Place(home, config).call("account_remove", name=name, revoke=revoke)
+    speech.data(f"removed {name}" + (" and revoked its login" if revoke else ""))

@@ -1,0 +1,95 @@
+"""``check``: look at everything that must be right, and say of each whether it is."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from broker.cli.place import Place
+from broker.settings import Settings
+from fetchtoken.domain.errors import FetchTokenError, Unavailable
+
+__all__ = ["Finding", "run_checks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    check: str
+    detail: str
+    problem: FetchTokenError | None = None
+    """What is wrong, or ``None``."""
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        hint = self.problem.hint if self.problem else ""
+        return {"check": self.check, "ok": self.problem is None, "detail": self.detail, "hint": hint}
+
+
+def run_checks(place: Place, *, host: str | None, port: int | None) -> list[Finding]:
+    """Look at one thing after the other; what cannot be looked at without an earlier one is left out.
+
+    Args:
+        place: which broker.
+        host: ``--host``.
+        port: ``--port``.
+    """
+    try:
+        settings = place.settings(host=host, port=port)
+    except FetchTokenError as error:
+        return [Finding("settings", error.message, error)]
+    findings = [Finding("settings", "known keys, safe values")]
+    for name, look in _looks(place, settings):
+        try:
+            findings.append(Finding(name, look()))
+        except FetchTokenError as error:
+            findings.append(Finding(name, error.message, error))
+            if name == "home":
+                break
+    return findings
+
+
+def _looks(place: Place, settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "home", lambda: _home(place)
+    yield "keys", lambda: _keys(place, settings)
+    yield "store", lambda: str(place.call("check_store"))
+    yield "journal", lambda: str(place.call("check_journal"))
+    yield "port", lambda: _port(place, settings)
+    yield "issuer", lambda: _issuer(settings)
+
+
+def _home(place: Place) -> str:
+    if os.geteuid() != 0:
+        place.home.check()
+    place.home.check_files()
+    return f"{place.home.path} is closed to others"
+
+
+def _keys(place: Place, settings: Settings) -> str:
+    from broker.seal.keyfile import load_keyring
+
+    ring = load_keyring(settings.key_file(place.home, os.environ))
+    return f"{ring.source}, {len(ring.ids)} held, current {ring.current}"
+
+
+def _port(place: Place, settings: Settings) -> str:
+    from broker.admin.client import SocketCaller
+    from broker.serving import bind
+
+    if SocketCaller(place.home.socket).is_listening():
+        return "the daemon is running"
+    with bind(settings):
+        return f"{settings.server.host}:{settings.server.port} is free"
+
+
+def _issuer(settings: Settings) -> str:
+    from broker.issuer.reach import reach
+
+    if why := asyncio.run(reach(settings.issuer.url)):
+        raise Unavailable(
+            f"the issuer {settings.issuer.url} cannot be reached: {why}",
+            hint="look at network, proxy and DNS; tokens are served until they expire",
+        )
+    return f"{settings.issuer.url} answers"

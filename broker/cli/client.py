@@ -1,0 +1,125 @@
+"""``codex-broker client …``: whoever may fetch tokens here."""
+
+from typing import Annotated, Any
+
+import typer
+
+from broker.cli import speech
+from broker.cli.durations import parse_duration_s
+from broker.cli.options import ClientName, ConfigOption, HomeOption, JsonOption
+from broker.cli.place import Place
+
+__all__ = ["client"]
+
+COLUMNS = {
+    "client": "CLIENT",
+    "state": "STATE",
+    "accounts": "ACCOUNTS",
+    "default": "DEFAULT",
+    "scopes": "SCOPES",
+    "expires_at": "EXPIRES",
+}
+
+client = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Machines, jobs and people with a key."
+)
+
+AccountsArgument = Annotated[list[str], typer.Argument(metavar="ACCOUNT…")]
+DefaultOption = Annotated[
+    str | None, typer.Option("--default", metavar="ACCOUNT", help="Served where no account is named.")
+]
+
+
+@client.command()
+def add(  # noqa: PLR0913 - its options
+    name: ClientName,
+    *,
+    accounts: Annotated[
+        list[str], typer.Option("--account", metavar="ACCOUNT", help="May use this one; repeatable.")
+    ],
+    default: DefaultOption = None,
+    scope: Annotated[str, typer.Option("--scope", metavar="LIST", help="token, quota, admin.")] = "token",
+    expires: Annotated[
+        str | None, typer.Option("--expires", metavar="TIME", help="The key's life, such as 90d or 12h.")
+    ] = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a client and print its API key, which is shown this once."""
+    wishes = {"accounts": accounts, "default": default, "scopes": scope.split(",")}
+    expires_s = None if expires is None else parse_duration_s(expires)
+    added = Place(home, config).call("client_add", name=name, expires_s=expires_s, **wishes)
+    _show_key(added, as_json=as_json)
+
+
+@client.command("list")
+def list_(*, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the clients and what they may use."""
+    clients = Place(home, config).call("client_list")
+    if as_json:
+        speech.value(clients)
+    elif clients:
+        speech.table(clients, COLUMNS)
+    else:
+        speech.note("there are no clients yet; codex-broker client add NAME --account ACCOUNT makes one")
+
+
+@client.command()
+def show(
+    name: ClientName, *, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Show one client; its key cannot be shown again."""
+    detail = Place(home, config).call("client_show", name=name)
+    if as_json:
+        speech.value(detail)
+    else:
+        speech.pairs(detail)
+
+
+@client.command()
+def grant(
+    name: ClientName,
+    accounts: AccountsArgument,
+    *,
+    default: DefaultOption = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Let a client use more accounts."""
+    granted = Place(home, config).call("client_grant", name=name, accounts=accounts, default=default)
+    speech.data(f"{name} may use {', '.join(granted['accounts'])}")
+
+
+@client.command()
+def ungrant(
+    name: ClientName, accounts: AccountsArgument, *, home: HomeOption = None, config: ConfigOption = None
+) -> None:
+    """Take accounts away from a client."""
+    left = Place(home, config).call("client_ungrant", name=name, accounts=accounts)
+    speech.data(f"{name} may use {', '.join(left['accounts']) or 'nothing'}")
+
+
+@client.command()
+def rotate(
+    name: ClientName, *, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Give a client a new API key; the old one stops working at once."""
+    _show_key(Place(home, config).call("client_rotate", name=name), as_json=as_json)
+
+
+@client.command()
+def revoke(name: ClientName, *, home: HomeOption = None, config: ConfigOption = None) -> None:
+    """Refuse a client's key from now on."""
+    Place(home, config).call("client_revoke", name=name)
+    speech.data(f"revoked {name}")
+
+
+def _show_key(made: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        speech.value(made)
+        return
+    speech.data(made["api_key"])
+    speech.note(f"this is the API key of {made['client']}; it is not shown again")
+    speech.note("on that machine, put it into a file of mode 600 named by CODEX_REMOTE_API_KEY_FILE,")
+    speech.note("and set CODEX_TOKEN_SOURCE=remote and CODEX_REMOTE_URL")

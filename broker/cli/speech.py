@@ -1,0 +1,96 @@
+"""How the command speaks: data to stdout, notes and errors to stderr, never a secret by accident."""
+
+import json
+import sys
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fetchtoken.domain.errors import FetchTokenError
+
+__all__ = ["bug", "data", "error", "note", "pairs", "table", "usage_error", "value"]
+
+PROGRAM = "codex-broker"
+
+
+def data(line: str) -> None:
+    """Print one line of data."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def value(document: Any) -> None:
+    """Print one JSON value."""
+    data(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def note(line: str) -> None:
+    """Print one line for the person."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
+    """Print rows as aligned text.
+
+    Args:
+        rows: what to print; with none, nothing is printed.
+        columns: heading for each key, in order.
+    """
+    if not rows:
+        return
+    cells = [list(columns.values()), *([_cell(row.get(key)) for key in columns] for row in rows)]
+    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
+    for line in cells:
+        data("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def pairs(document: Mapping[str, Any]) -> None:
+    """Print one record as ``key: value`` lines."""
+    width = max(len(key) for key in document) + 2
+    for key, item in document.items():
+        data(f"{key + ':':<{width}}{_cell(item)}")
+
+
+def _cell(item: Any) -> str:
+    if item is None or item == "":
+        return "-"
+    if isinstance(item, bool):
+        return "yes" if item else "no"
+    if isinstance(item, Iterable) and not isinstance(item, str):
+        return ",".join(str(part) for part in item) or "-"
+    return str(item)
+
+
+def error(problem: FetchTokenError, *, verbose: bool) -> int:
+    """Say what happened and what to do about it; return the exit code."""
+    note(f"{PROGRAM}: {problem.message}")
+    if problem.hint:
+        note(f"hint: {problem.hint}")
+    if verbose:
+        note(_frames(problem))
+    return problem.exit_code
+
+
+def usage_error(message: str, command: str) -> int:
+    """Say that the command line is not understood; return the exit code."""
+    note(f"{PROGRAM}: {message}")
+    note(f"hint: {command} --help")
+    return 2
+
+
+def bug(problem: BaseException, *, verbose: bool) -> int:
+    """Say that this is a bug of ours; return the exit code.
+
+    The message of an unexpected error is not shown: nobody has checked it for secrets.
+    """
+    note(f"{PROGRAM}: unexpected {type(problem).__name__}; this is a bug, please report it")
+    note("hint: run it again as codex-broker --verbose … and send the lines that it prints")
+    if verbose:
+        note(_frames(problem))
+    return 1
+
+
+def _frames(problem: BaseException) -> str:
+    """Return where it happened, without messages, source values or locals."""
+    return "".join(traceback.format_tb(problem.__traceback__)).rstrip()
