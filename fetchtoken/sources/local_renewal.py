@@ -13,7 +13,7 @@ from fetchtoken.sources.local import dead, load, short_lived
 from fetchtoken.sources.renewal import Report, renew_file
 from fetchtoken.sources.request import Request
 
-__all__ = ["renewed"]
+__all__ = ["carry_out", "explain", "renewed"]
 
 _RESCUE_S = 5.0
 _PAUSE_S = 0.1
@@ -55,9 +55,7 @@ def renewed(
             return token
     if request.no_refresh:
         return _without(auth, token, request)
-    report = _carry_out(auth, settings, request)
-    if report.status == "refused" and _rescued(auth, request):
-        report = Report("refreshed")
+    report = carry_out(auth, settings, request)
     auth = load(path)
     token = auth.token(account=token.account)
     if report.detail and report.status == "fresh":
@@ -68,22 +66,32 @@ def renewed(
         why = report.detail if report.status == "blocked" else _DOUBT
         request.note(f"not refreshed: {why}; the live token is used")
         return token
-    raise _explain(path, token, request, report)
+    raise explain(path, token, request, report)
 
 
 def _meets(token: Token, request: Request) -> bool:
     return token.seconds_left(time.time()) >= max(request.min_valid_s, CODEX_WINDOW_S)
 
 
-def _carry_out(auth: AuthFile, settings: Settings, request: Request) -> Report:
-    """Run the exchange process; where it was killed behind the answer, run it again to commit that."""
-    report = renew_file(auth.name, settings, request)
-    if report.status != "lost":
-        return report
-    verdict = look_back(attempt_path(auth.name), auth.refresh_token, now_s=time.time()).verdict
-    if verdict is Verdict.COMMIT:
-        return renew_file(auth.name, settings, request)
-    return Report("in_doubt") if verdict is Verdict.IN_DOUBT else report
+def carry_out(
+    auth: AuthFile, settings: Settings, request: Request, *, when_due: bool = False, replay: bool = False
+) -> Report:
+    """Run the exchange process; where it was killed behind the answer, run it again to commit that.
+
+    Args:
+        auth: the file as just read.
+        settings, request, when_due, replay: see :func:`fetchtoken.sources.renewal.renew_file`.
+    """
+    report = renew_file(auth.name, settings, request, when_due=when_due, replay=replay)
+    if report.status == "lost":
+        verdict = look_back(attempt_path(auth.name), auth.refresh_token, now_s=time.time()).verdict
+        if verdict is Verdict.COMMIT:
+            report = renew_file(auth.name, settings, request, when_due=when_due, replay=replay)
+        elif verdict is Verdict.IN_DOUBT:
+            report = Report("in_doubt")
+    if report.status == "refused" and _rescued(auth, request):
+        return Report("refreshed")
+    return report
 
 
 def _rescued(auth: AuthFile, request: Request) -> bool:
@@ -113,7 +121,7 @@ def _without(auth: AuthFile, token: Token, request: Request) -> Token:
     raise Unavailable(f"{auth.name}: the token is expired", hint="run it without --no-refresh")
 
 
-def _explain(path: str, token: Token, request: Request, report: Report) -> FetchTokenError:
+def explain(path: str, token: Token, request: Request, report: Report) -> FetchTokenError:
     """Return the error for a token that could not be renewed."""
     status = report.status
     alive = token.seconds_left(time.time()) >= CODEX_WINDOW_S
