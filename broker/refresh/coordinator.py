@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ from broker.refresh.journals import Journals
 from broker.refresh.outcomes import event_of, judge_entry
 from broker.refresh.process import ExchangeProcess
 from broker.refresh.settlement import Rules, Settlement
+from broker.refresh.threads import in_daemon_thread
 from broker.store.store import Store
 from fetchtoken.domain.errors import LoginRequired, NotFound, Unavailable
 from fetchtoken.oauth.outcome import Kind, Outcome
@@ -55,7 +55,6 @@ class Coordinator:
         self._settlement = Settlement(store, roster, journals, rules)
         self._flights: dict[int, asyncio.Task[Account]] = {}
         self._slots = asyncio.Semaphore(rules.parallel)
-        self._threads = ThreadPoolExecutor(rules.parallel, thread_name_prefix="exchange")
         self._closing = False
         self.journal_error = ""
         """Why the last attempt file could not be made; empty while they can."""
@@ -136,9 +135,7 @@ class Coordinator:
         flights = list(self._flights.values())
         if flights:
             await asyncio.wait(flights, timeout=within_s)
-        landed = not self._flights
-        self._threads.shutdown(wait=landed, cancel_futures=True)
-        return landed
+        return not self._flights
 
     def _landed(self, account: int, flight: asyncio.Task[Account]) -> None:
         self._flights.pop(account, None)
@@ -214,10 +211,9 @@ class Coordinator:
         return armed, process
 
     async def _carry_out(self, armed: Account, attempt_id: str, process: ExchangeProcess) -> Account:
-        loop = asyncio.get_running_loop()
         journaled = True
         try:
-            report = await loop.run_in_executor(self._threads, process.run)
+            report = await in_daemon_thread(process.run)
         except OSError as error:
             event, outcome = Event.NOT_SENT, Outcome(Kind.NOT_SENT, "not_started", str(error.strerror))
         else:
@@ -229,7 +225,7 @@ class Coordinator:
         settled = await self._settlement.settle(armed, attempt_id, event, outcome)
         if not journaled:
             with suppress(OSError):
-                await loop.run_in_executor(self._threads, process.acknowledge)
+                await in_daemon_thread(process.acknowledge)
         return settled or self._known(armed.id)
 
     async def _post_mortem(self, attempt_id: str) -> tuple[Event, Outcome]:
