@@ -24,7 +24,7 @@ __all__ = ["LEVELS", "configure"]
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 """Names of the levels in settings."""
 
-_CHATTY = ("aiohttp", "aiosqlite", "asyncio", "sqlalchemy")
+_CHATTY = ("aiohttp", "aiosqlite", "alembic", "asyncio", "sqlalchemy")
 """Below warnings these print statements with their parameters, and callbacks with their arguments."""
 
 
