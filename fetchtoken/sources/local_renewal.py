@@ -80,7 +80,10 @@ def carry_out(
 
     Args:
         auth: the file as just read.
-        settings, request, when_due, replay: see :func:`fetchtoken.sources.renewal.renew_file`.
+        settings: see :func:`fetchtoken.sources.renewal.renew_file`.
+        request: what is demanded.
+        when_due: refresh where 60 % of the life is over.
+        replay: send a token in doubt once more.
     """
     report = renew_file(auth.name, settings, request, when_due=when_due, replay=replay)
     if report.status == "lost":

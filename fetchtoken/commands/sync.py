@@ -1,0 +1,136 @@
+"""``sync``: keep an access-only ``auth.json`` for the real Codex, from the broker."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from fetchtoken.codex.locks import auth_locks
+from fetchtoken.commands.asking import Note, request_for
+from fetchtoken.domain.errors import ConfigError, Malformed, NotFound, Unsafe
+from fetchtoken.domain.instants import to_rfc3339
+from fetchtoken.domain.jsontext import dumps
+from fetchtoken.domain.token import Token
+from fetchtoken.files.atomic import replace_file
+from fetchtoken.files.guard import read_private
+from fetchtoken.formats.codex import ACCESS_ONLY, AuthFile, access_only_document, parse_auth_file
+from fetchtoken.settings import Settings
+from fetchtoken.sources import remote
+
+__all__ = ["merged_document", "sync"]
+
+_OF_A_LOGIN = ("oauth_provenance", "login_owner_id")
+"""Keys that belong to the login that was there, not to the file."""
+
+_LOCKS_S = 10.0
+
+
+def sync(settings: Settings, note: Note, *, codex_home: str, adopted: bool) -> None:
+    """Write the broker's token into the ``auth.json`` of a Codex home, under Codex's locks.
+
+    Args:
+        settings: where the broker is.
+        note: takes a line that says what was done.
+        codex_home: the directory, or an empty string for the configured one.
+        adopted: only where the file is access-only already; anything else is left alone with a note.
+
+    Raises:
+        ConfigError: the source is local.
+        NotFound: ``adopted``, and the broker's token is another account's than the file's.
+        Unsafe: the file holds a credential that would be lost, or cannot be replaced safely.
+        Unavailable: somebody else holds Codex's locks.
+        FetchTokenError: as the remote source raises.
+    """
+    home = codex_home or settings.codex_home
+    path = os.path.join(home, "auth.json")
+    held = _read(path)
+    if adopted and (held is None or held.kind != ACCESS_ONLY or _credential(held)):
+        note(f"nothing to do: {path} is not access-only")
+        return
+    if "remote" not in settings.sources:
+        raise ConfigError(
+            "the source is local, and sync brings a token from the broker",
+            hint="--source remote, and CODEX_REMOTE_URL",
+        )
+    _check_replaceable(path, held)
+    token = remote.fetch(settings, request_for(settings, note))
+    if not token.account_id:
+        raise Malformed("the broker's token does not say whose it is", hint="check CODEX_REMOTE_URL")
+    try:
+        os.makedirs(home, mode=0o700, exist_ok=True)
+        with auth_locks(path, home, time.monotonic() + _LOCKS_S):
+            wrote = _write(path, token, adopted=adopted)
+    except OSError as error:
+        raise Unsafe(
+            f"{error.filename or path} cannot be written: {error.strerror}", hint=f"ls -ld {home}"
+        ) from None
+    until = "an unknown time" if token.expires_at is None else to_rfc3339(token.expires_at)
+    note(f"{path} {'is now' if wrote else 'was already'} good until {until}")
+
+
+def _write(path: str, token: Token, *, adopted: bool) -> bool:
+    """Look once more, now that nobody else writes, and replace the file; return whether it changed."""
+    held = _read(path)
+    _check_replaceable(path, held)
+    if adopted and held is not None and held.account_id not in ("", token.account_id):
+        raise NotFound(
+            f"{path} holds account {held.account_id}, and the broker gave {token.account_id}",
+            hint="--account NAME, or codex-fetchtoken sync without --adopted",
+        )
+    before = held.document if held is not None else {}
+    after = merged_document(before, access_only_document(token, now_s=time.time()))
+    if after == before:
+        return False
+    replace_file(path, dumps(after, indent=2).encode())
+    return True
+
+
+def merged_document(before: dict[str, object], new: dict[str, object]) -> dict[str, object]:
+    """Return the new document with the keys of the old one that nobody here knows.
+
+    Args:
+        before: what the file holds.
+        new: a whole access-only document.
+    """
+    old_tokens, new_tokens = before.get("tokens"), new["tokens"]
+    kept = old_tokens if isinstance(old_tokens, dict) else {}
+    added = new_tokens if isinstance(new_tokens, dict) else {}
+    tokens = {key: value for key, value in kept.items() if key not in _OF_A_LOGIN}
+    return {**before, **new, "tokens": {**tokens, **added}}
+
+
+def _read(path: str) -> AuthFile | None:
+    """Return what the file holds, or ``None`` where there is none or an empty one."""
+    try:
+        return parse_auth_file(read_private(path), path)
+    except NotFound:
+        return None
+
+
+def _check_replaceable(path: str, held: AuthFile | None) -> None:
+    if held is None:
+        return
+    if what := _credential(held):
+        raise Unsafe(
+            f"{path} holds {what}, which would be lost",
+            hint="codex-broker account adopt FILE on the broker's machine, or codex logout",
+        )
+    if os.stat(path).st_nlink > 1:
+        raise Unsafe(f"{path} is hard-linked, so its other name would go stale", hint=f"ls -li {path}")
+
+
+def _credential(held: AuthFile) -> str:
+    """Say which lasting credential a file holds, in words, or return an empty string."""
+    if _has_refresh_token(held.document):
+        return "a refresh token"
+    return (
+        "" if held.kind in ("chatgpt", ACCESS_ONLY) and not held.document.get("OPENAI_API_KEY") else "a key"
+    )
+
+
+def _has_refresh_token(value: object) -> bool:
+    """Look everywhere: the files of other tools keep it in other places."""
+    if isinstance(value, dict):
+        here = value.get("refresh_token") or value.get("refreshToken")
+        return bool(here) or any(_has_refresh_token(item) for item in value.values())
+    return isinstance(value, list) and any(_has_refresh_token(item) for item in value)
