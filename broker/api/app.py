@@ -61,7 +61,7 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
         Authenticator(roster, key_hash_key, limits),
         Peers(behind_proxy),
         hosts,
-        lines or NoRequestLog(),
+        NoRequestLog() if lines is None else lines,
         clock,
         ticks,
     )

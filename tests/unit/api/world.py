@@ -206,7 +206,7 @@ async def running(world, **changes):
     sock = socket.create_server(("127.0.0.1", 0))
     world.port = sock.getsockname()[1]
     world.url = f"http://127.0.0.1:{world.port}"
-    runner = await serve(build_app(**(parts | changes)), sock, stop_within_s=1)
+    world.runner = runner = await serve(build_app(**(parts | changes)), sock, stop_within_s=1)
     try:
         async with aiohttp.ClientSession(
             auto_decompress=False, connector=aiohttp.TCPConnector(limit=0)

@@ -1,0 +1,234 @@
+"""The document and the service say the same: every route, every status, every code, every shape."""
+
+import json
+import re
+
+import pytest
+from aiohttp.web import Application
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+from pydantic import TypeAdapter
+
+from broker.api.authenticate import Limits, Rate
+from broker.api.models import Problem, TokenAnswer
+from broker.api.problems import STATUS_OF, Code
+from broker.domain.account import State
+from fetchtoken.domain.secret import Secret
+from tests.unit.api.world import NOW, WIDE, World, running
+
+NO_FAILURES = Limits(failures=Rate(burst=0, per_s=1.0), reads=Rate(burst=9, per_s=1.0))
+HOSTS = frozenset({"broker.example"})
+
+
+def ask(path):
+    """Return a case that just asks."""
+
+    async def case(world):
+        return await world.get(path)
+
+    return case
+
+
+def changed(path, **changes):
+    """Return a case that asks after the account was changed."""
+
+    async def case(world):
+        world.account(**changes)
+        return await world.get(path)
+
+    return case
+
+
+def with_client(path, **changes):
+    async def case(world):
+        world.account(2)
+        world.client(**changes)
+        return await world.get(path)
+
+    return case
+
+
+def with_headers(path, **headers):
+    async def case(world):
+        return await world.get(path, **headers)
+
+    return case
+
+
+def misdirected(path):
+    async def case(world):
+        return await world.get(path, Host="evil.example")
+
+    return case
+
+
+def huge(path):
+    async def case(world):
+        return await world.get(path, Content_Length="99999999")
+
+    return case
+
+
+def broken(path):
+    async def case(world):
+        def fail(*_args):
+            raise RuntimeError("a bug")
+
+        for name in ("account", "account_by_id", "accounts", "client_by_key"):
+            setattr(world.roster, name, fail)
+        world.health.now = RuntimeError("a bug")
+        return await world.get(path)
+
+    return case
+
+
+def not_modified(path):
+    async def case(world):
+        return await world.get(path, If_None_Match="*")
+
+    return case
+
+
+def troubled(*troubles):
+    async def case(world):
+        world.health.now = troubles
+        return await world.get("/readyz")
+
+    return case
+
+
+def cases():
+    """Return a way to each (route, status, code), by hand: the document is compared with these."""
+    found = {}
+    tokens = {"/codex": "/codex", "/codex/{account}": "/codex/work1"}
+    others = ["/v1/whoami", "/v1/accounts", "/healthz", "/readyz", "/openapi.json"]
+    for route, path in [*tokens.items(), *((other, other) for other in others)]:
+        found[route, 200, ""] = ask(path)
+        found[route, 421, "misdirected_request"] = misdirected(path)
+        found[route, 413, "content_too_large"] = huge(path)
+        if route not in ("/healthz", "/openapi.json"):
+            found[route, 500, "internal_error"] = broken(path)
+    for route, path in [*tokens.items(), ("/v1/whoami", "/v1/whoami"), ("/v1/accounts", "/v1/accounts")]:
+        found[route, 401, "invalid_token"] = with_headers(path, key="nonsense")
+        found[route, 429, "rate_limited"] = with_headers(path, key="nonsense", X_Limits="none")
+    dead = {"expires_at": int(NOW)}
+    for route, path in tokens.items():
+        found[route, 304, ""] = not_modified(path)
+        found[route, 400, "invalid_request"] = ask(path + "?min_valid=x")
+        found[route, 403, "not_granted"] = with_client(path, accounts=frozenset())
+        found[route, 403, "insufficient_scope"] = with_client(path, scopes=frozenset({"quota"}))
+        found[route, 403, "account_disabled"] = changed(path, disabled=True)
+        found[route, 503, "sealed"] = changed(path, sealed=True, access_token=Secret(""))
+        found[route, 503, "login_required"] = changed(path, state=State.LOGIN_REQUIRED, **dead)
+        found[route, 503, "unavailable"] = changed(path, state=State.IN_DOUBT, **dead)
+        found[route, 503, "token_expiring"] = changed(path + "?min_valid=864000")
+    found["/codex", 400, "account_required"] = with_client("/codex", accounts=frozenset({1, 2}))
+    found["/codex/{account}", 404, "not_found"] = ask("/codex/device")
+    found["/readyz", 503, "sealed"] = troubled("seal")
+    found["/readyz", 503, "unavailable"] = troubled("store")
+    return found
+
+
+CASES = cases()
+CANNOT_FAIL = {("/healthz", 500, "internal_error"), ("/openapi.json", 500, "internal_error")}
+"""Documented because any route might; nothing these two depend on can be broken by a test."""
+
+
+async def fetched(world):
+    response = await world.get("/openapi.json", key="", Host="broker.example")
+    assert response.status == 200
+    return json.loads(response.content_bytes)
+
+
+@pytest.fixture
+async def document():
+    async with running(World(), hosts=HOSTS, public_url="https://broker.example") as world:
+        yield await fetched(world)
+
+
+def documented(document):
+    """Return every (route, status, code) that the document promises."""
+    found = set()
+    for route, operations in document["paths"].items():
+        for status, response in operations["get"]["responses"].items():
+            content = response.get("content", {}).get("application/problem+json")
+            if content is None:
+                found.add((route, int(status), ""))
+            else:
+                codes = content["schema"]["allOf"][1]["properties"]["code"]["enum"]
+                found |= {(route, int(status), code) for code in codes}
+    return found
+
+
+async def test_the_document_is_valid_openapi_3_1(document):
+    """The validator of the specification finds nothing."""
+    validate(document, cls=OpenAPIV31SpecValidator)
+    assert document["openapi"] == "3.1.0"
+    assert document["servers"] == [{"url": "https://broker.example"}]
+
+
+async def test_every_served_route_is_documented_and_the_other_way_round(document):
+    """Paths in the router and in the document are the same."""
+    async with running(World()) as world:
+        router: Application = world.runner.app.router
+        served = {resource.canonical for resource in router.resources()} - {"/{path}"}
+    assert served == set(document["paths"])
+
+
+async def test_every_documented_answer_has_a_case_and_the_other_way_round(document):
+    """No status or code is promised that no test can bring about, and none is kept quiet."""
+    assert documented(document) - CANNOT_FAIL == set(CASES)
+
+
+@pytest.mark.parametrize("cell", list(CASES), ids=lambda cell: " ".join(map(str, cell)))
+async def test_each_answer_is_the_one_documented(cell):
+    """Status, code, shape and headers of each case are those of the document."""
+    route, status, code = cell
+    world = World()
+    world.account()
+    world.client()
+    limits = NO_FAILURES if status == 429 else WIDE
+    hosts = frozenset() if status != 421 else HOSTS
+    async with running(world, limits=limits, hosts=hosts) as world:
+        schema = json.loads((await world.get("/openapi.json", key="", Host="broker.example")).content_bytes)
+        response = await CASES[cell](world)
+    assert response.status == status
+    described = schema["paths"][route]["get"]["responses"][str(status)]
+    kind = response.headers["Content-Type"].partition(";")[0] if response.content_bytes else None
+    if status != 304:
+        assert kind in described["content"]
+    if code:
+        answered = Problem.model_validate_json(response.content_bytes)
+        assert (answered.code, answered.status, answered.detail != "") == (code, status, True)
+    for header in ("WWW-Authenticate", "Retry-After", "ETag", "X-Request-Id"):
+        assert header in described["headers"] or header not in response.headers
+
+
+async def test_every_code_has_a_status_and_a_place_in_the_document(document):
+    """405 is said in words, since no operation can stand for all other methods."""
+    codes = {code for _, _, code in documented(document)} - {""}
+    assert codes | {"method_not_allowed"} == set(STATUS_OF) == set(TypeAdapter(Code).json_schema()["enum"])
+    assert "method_not_allowed" in document["info"]["description"]
+
+
+async def test_keyed_routes_say_so(document):
+    """A security requirement stands wherever a key is wanted, and only there."""
+    for route, operations in document["paths"].items():
+        expected = [] if route in ("/healthz", "/readyz", "/openapi.json") else [{"apiKey": []}]
+        assert operations["get"]["security"] == expected, route
+
+
+async def test_the_shape_of_the_token_is_that_of_the_contract(document):
+    """The document names exactly the fields that are answered."""
+    shape = document["components"]["schemas"]["TokenAnswer"]
+    assert shape["required"] == list(TokenAnswer.model_fields)
+    assert shape["additionalProperties"] is False
+
+
+async def test_the_account_s_pattern_is_the_rule_for_names(document):
+    """The documented pattern and the rule of names agree on good and bad names."""
+    from fetchtoken.domain.names import is_name
+
+    parameters = document["paths"]["/codex/{account}"]["get"]["parameters"]
+    pattern = next(one for one in parameters if one["name"] == "account")["schema"]["pattern"]
+    for name in ("work", "a.b_c@d+e-f", "x" * 64, "x" * 65, "-a", "", "Ä", "a/b", "a b", "0", "a\n"):
+        assert bool(re.search(pattern, name)) == is_name(name) or name == "a\n", name
