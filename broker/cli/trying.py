@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from broker.cli import speech
+from broker.cli.programs import program
 
 __all__ = ["demo", "sandbox"]
 
@@ -37,5 +38,7 @@ def sandbox(
 def demo() -> None:
     """Show a login's whole life, with a crash in the middle, in a home that is thrown away."""
     from broker.demo.run import run_demo
+    from broker.demo.world import Programs
 
-    run_demo(speech.data)
+    programs = Programs(broker=[program("codex-broker")], fetchtoken=[program("codex-fetchtoken")])
+    run_demo(programs, speech.data)
