@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["fsync_dir", "replace_file", "write_all"]
+__all__ = ["fsync_dir", "replace_file", "sweep", "write_all"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     StrPath = str | os.PathLike[str]
+
+
+_HEX = frozenset("0123456789abcdef")
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -43,7 +46,8 @@ def replace_file(path: StrPath, data: bytes, *, mode: int = 0o600) -> None:
         mode: permission bits of the new file.
 
     Raises:
-        OSError: nothing was replaced, and the temporary file is gone.
+        OSError: the old file stands and the temporary one is gone; only where the directory's own
+            fsync failed, the new file stands and may not survive a power failure.
     """
     target = os.path.realpath(path)
     directory, name = os.path.split(target)
@@ -60,10 +64,33 @@ def replace_file(path: StrPath, data: bytes, *, mode: int = 0o600) -> None:
             os.close(fd)
         os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        _forget(temporary)
         raise
     if os.name == "posix":
         fsync_dir(directory)
+
+
+def sweep(path: StrPath) -> None:
+    """Remove the temporary files that a kill in :func:`replace_file` left behind.
+
+    Nobody may be replacing the file meanwhile: the caller holds its lock.
+
+    Raises:
+        OSError: the directory cannot be read or written.
+    """
+    directory, name = os.path.split(os.path.realpath(path))
+    start, end = f".{name}.", ".tmp"
+    for entry in os.listdir(directory):
+        middle = entry[len(start) : -len(end)]
+        if entry == start + middle + end and len(middle) == 12 and _HEX.issuperset(middle):
+            os.unlink(os.path.join(directory, entry))
+
+
+def _forget(path: str) -> None:
+    try:  # noqa: SIM105 - contextlib is not loaded on the command's hot path
+        os.unlink(path)
+    except OSError:
+        pass  # the error that led here is the one to tell
 
 
 def _keep_owner(fd: int, target: str) -> None:

@@ -13,6 +13,8 @@ _LIMIT = 1 << 20
 _WORLD_WRITE = 0o002
 _GROUP_WRITE = 0o020
 _STICKY = 0o1000
+_MOST_LINKS = 40
+"""As many as Linux follows in one path."""
 
 
 def check_private(path: str, status: os.stat_result) -> None:
@@ -86,23 +88,50 @@ def read_private(path: str, *, limit: int = _LIMIT) -> str:
 
 
 def writable_by_others(path: str) -> str:
-    """Return the directory above ``path`` in which somebody else could swap it, or an empty string.
+    """Return the directory on the way to ``path`` in which somebody else could swap an entry.
 
-    The whole chain counts up to the root. A sticky directory (``/tmp``) is safe for entries
-    that belong to the caller or root. A group may write if it is the caller's own.
+    Every directory counts in which a name is looked up: those above the path, and those of the
+    symbolic links in it. One is safe that belongs to the caller or root and is written by nobody
+    else than the caller's own group; a sticky one (``/tmp``) also if the entry is the caller's or root's.
+
+    Returns:
+        The first such directory from the root, or an empty string.
     """
     if os.name != "posix":
         return ""
+    here, links = "/", 0
+    names = os.path.join(os.getcwd(), path).split("/")[::-1]
+    while names:
+        name = names.pop()
+        if name in ("", "."):
+            continue
+        if name == "..":
+            here = os.path.dirname(here)
+            continue
+        entry = os.path.join(here, name)
+        try:
+            status = os.lstat(entry)
+        except (FileNotFoundError, NotADirectoryError):
+            return here if _is_loose(here, None) else ""
+        if _is_loose(here, status) or links > _MOST_LINKS:
+            return here
+        if status.st_mode & 0o170000 != 0o120000:
+            here = entry
+            continue
+        links += 1
+        target = os.readlink(entry)
+        here = "/" if target.startswith("/") else here
+        names += target.split("/")[::-1]
+    return ""
+
+
+def _is_loose(directory: str, entry: os.stat_result | None) -> bool:
+    """Tell whether somebody else could put another entry in the place of this one."""
     trusted = (os.geteuid(), 0)
-    directory = os.path.dirname(os.path.realpath(path))
-    while True:
-        status = os.stat(directory)
-        loose = status.st_mode & _WORLD_WRITE or (
-            status.st_mode & _GROUP_WRITE and status.st_gid not in (os.getegid(), 0)
-        )
-        if status.st_uid not in trusted or (loose and not status.st_mode & _STICKY):
-            return directory
-        parent = os.path.dirname(directory)
-        if parent == directory:
-            return ""
-        directory = parent
+    status = os.stat(directory)
+    if status.st_uid not in trusted:
+        return True
+    by_group = status.st_mode & _GROUP_WRITE and status.st_gid not in (os.getegid(), 0)
+    if not by_group and not status.st_mode & _WORLD_WRITE:
+        return False
+    return not status.st_mode & _STICKY or (entry is not None and entry.st_uid not in trusted)

@@ -64,11 +64,14 @@ def open_locked(path: str, deadline_s: float) -> int:
 
 
 def is_locked(fd: int) -> bool:
-    """Tell whether another open file description holds the lock, without keeping it."""
-    from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
+    """Tell whether another open file description holds the lock, without keeping it.
+
+    The look itself takes a shared lock: two that look at once do not take each other for holders.
+    """
+    from fcntl import LOCK_NB, LOCK_SH, LOCK_UN, flock
 
     try:
-        flock(fd, LOCK_EX | LOCK_NB)
+        flock(fd, LOCK_SH | LOCK_NB)
     except BlockingIOError:
         return True
     flock(fd, LOCK_UN)
