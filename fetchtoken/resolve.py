@@ -145,7 +145,7 @@ def resolve(settings: Settings, request: Request, *, verbose: bool = False) -> T
                 break
         else:
             if verbose:
-                request.note(_whence(token))
+                request.note(_whence(token, settings))
             return token
     raise _first(failures)
 
@@ -175,9 +175,20 @@ def _first(failures: list[tuple[str, FetchTokenError]]) -> FetchTokenError:
     return first
 
 
-def _whence(token: Token) -> str:
+def _whence(token: Token, settings: Settings) -> str:
     from fetchtoken.domain.instants import to_rfc3339
 
+    place = f" ({settings.remote_url if token.source == 'remote' else _file(settings)})"
     account = f", account {token.account}" if token.account else ""
-    expiry = "unknown" if token.expires_at is None else to_rfc3339(token.expires_at)
-    return f"token from {token.source}{account}, expires {expiry}"
+    expiry = "at an unknown time" if token.expires_at is None else to_rfc3339(token.expires_at)
+    return f"token from {token.source}{place}{account}, expires {expiry}"
+
+
+def _file(settings: Settings) -> str:
+    """Return the file that the local source read, or that it was Codex's own store."""
+    from fetchtoken.codex.config import store_mode
+    from fetchtoken.sources.local import find_file
+
+    named = settings.credentials_file or settings.account or settings.openai_codex_path
+    mode = "file" if named else store_mode(settings.codex_home)
+    return find_file(settings, settings.account) if mode == "file" else f"store {mode}"

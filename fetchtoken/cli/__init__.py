@@ -5,9 +5,10 @@ Each module of this package with a ``register(app)`` adds its commands.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.main import get_command
@@ -49,9 +50,8 @@ def run_cli(argv: list[str], environ: Mapping[str, str], cwd: str, stdout: Strea
         KeyboardInterrupt: Ctrl-C.
     """
     caller = Caller(environ, cwd, stdout, stderr)
-    command = get_command(build_app())
     try:
-        code = command.main(args=argv, prog_name=PROGRAM, standalone_mode=False, obj=caller)
+        code = _command().main(args=argv, prog_name=PROGRAM, standalone_mode=False, obj=caller)
     except typer.TyperException as error:
         raise _usage_error(error) from None
     except typer.Abort:
@@ -59,6 +59,12 @@ def run_cli(argv: list[str], environ: Mapping[str, str], cwd: str, stdout: Strea
     if code == _INTERRUPTED:
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
+
+
+@cache
+def _command() -> Any:
+    """Return the app as the parser runs it; ``Typer.__call__`` would set a hook that prints locals."""
+    return get_command(build_app())
 
 
 def _usage_error(error: typer.TyperException) -> ConfigError:

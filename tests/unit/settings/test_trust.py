@@ -26,7 +26,7 @@ REFUSED = sorted({*KINDS, *ALIASES} - PROJECT_KEYS)
 
 
 def _value(key: str) -> str:
-    return VALUES.get(key, "9" if KINDS.get(key) == "seconds" else "/some/value")
+    return VALUES.get(key, "123456" if KINDS.get(key) == "seconds" else "/some/value")
 
 
 def _cascade(world: World) -> Cascade:
