@@ -93,6 +93,21 @@ class Peer:
             thread.join()
 
 
+class Broker(Peer):
+    """A peer that gives its answers in turn, the last one for ever."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = list(answers)
+        super().__init__(Broker.serve)
+
+    def serve(self, connection: socket.socket) -> None:
+        self.requests.append(read_request(connection))
+        connection.sendall(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
+
+    def head(self, number: int = -1) -> list[str]:
+        return self.requests[number].decode().split("\r\n")
+
+
 def answering(data: bytes) -> Callable[[Peer, socket.socket], None]:
     """Read a request, answer it with these bytes, close."""
 

@@ -1,4 +1,3 @@
-import socket
 import stat
 import subprocess
 import sys
@@ -18,25 +17,10 @@ from fetchtoken.domain.errors import (
 from fetchtoken.sources.cache import cache_file, read_copy
 from fetchtoken.sources.remote import fetch
 from fetchtoken.sources.remote_ask import token_url
-from tests.support.peers import Peer, closed_port, hang, read_request
+from tests.support.peers import Broker, closed_port, hang
 from tests.support.tokens import answer, http, jwt, request_of, settings_of
 
 KEY = "cbk_test_0123456789"
-
-
-class Broker(Peer):
-    """A peer that gives its answers in turn, the last one for ever."""
-
-    def __init__(self, *answers: bytes) -> None:
-        self.answers = list(answers)
-        super().__init__(Broker.serve)
-
-    def serve(self, connection: socket.socket) -> None:
-        self.requests.append(read_request(connection))
-        connection.sendall(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
-
-    def head(self, number: int = -1) -> list[str]:
-        return self.requests[number].decode().split("\r\n")
 
 
 def remote(home, url, **keys):
@@ -273,7 +257,6 @@ def test_a_refused_key_deletes_the_copy(tmp_path, status, code):
         (http(200, {"access_token": "x", "account": "a\x1b[0m"}), Malformed, "odd account"),
         (http(200, {"access_token": "x", "plan_type": ["pro"]}), Malformed, "odd plan_type"),
         (http(200, answer(jwt(), account="other")), Malformed, "another account"),
-        (http(200, answer(jwt(500))), Unavailable, "gives only"),
         (http(200, answer(jwt(100))), Unavailable, "expired token"),
         (b"SSH-2.0-x\r\n", Malformed, "nonsense"),
         (b"", Unavailable, "no answer"),
@@ -311,6 +294,16 @@ def test_the_copy_is_served_when_the_broker_is_in_trouble(tmp_path, given):
         fetch(settings, request_of())
         assert fetch(settings, request_of(notes)).account == "work"
     assert len(notes) == 1
+
+
+def test_a_token_that_lives_shorter_than_asked(tmp_path):
+    """Alive, and under the demand although the broker gave it: exit 5, ``--min-valid 0``."""
+    with (
+        Broker(http(200, answer(jwt(5000)))) as broker,
+        pytest.raises(Unavailable, match="gives only") as caught,
+    ):
+        fetch(remote(tmp_path, f"http://127.0.0.1:{broker.port}"), request_of(min_valid_s=6000))
+    assert caught.value.hint == "--min-valid 0"
 
 
 def test_an_unknown_account_is_named(tmp_path):
