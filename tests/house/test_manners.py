@@ -23,7 +23,7 @@ def test_files_are_small() -> None:
     assert not [path.name for path in CODE if lines(path) > 450]
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_test_says_what_it_holds(path: Path) -> None:
     """A test function states the behaviour in its docstring, whose first line is a sentence."""
     tree = ast.parse(path.read_text())
