@@ -58,20 +58,22 @@ class AuthFile:
     )
 
     def __init__(self, document: dict[str, object], name: str) -> None:
-        tokens = document.get("tokens")
-        table: dict[str, object] = tokens if isinstance(tokens, dict) else {}
-        provenance = table.get("oauth_provenance")
-        origin: dict[str, object] = provenance if isinstance(provenance, dict) else {}
+        table = _table(document, "tokens", name)
+        origin = _table(table, "oauth_provenance", name)
         self.document = document
         self.name = name
-        self.kind = _kind(document)
-        self.access_token = Secret(_text(table, "access_token", name).strip())
-        self.refresh_token = Secret(_text(table, "refresh_token", name).strip())
-        self.id_token = Secret(_text(table, "id_token", name).strip())
+        self.kind = _kind(document, name)
+        self.access_token = _secret(table, "access_token", name)
+        self.refresh_token = _secret(table, "refresh_token", name)
+        self.id_token = _secret(table, "id_token", name)
         self.account_id = _text(table, "account_id", name)
         self.last_refresh = parse_rfc3339(document.get("last_refresh"))
         self.provenance_issuer = _text(origin, "issuer", name)
         self.provenance_client_id = _text(origin, "client_id", name)
+        if table.get("oauth_provenance") is not None and not (
+            self.provenance_issuer and self.provenance_client_id
+        ):
+            raise Malformed(f"{name}: oauth_provenance lacks issuer or client_id", hint="codex login")
 
     def token(self, *, account: str = "", source: str = "local") -> Token:
         """Return the access token with what the file and its claims say of it."""
@@ -84,21 +86,34 @@ class AuthFile:
         )
 
 
+def _table(holder: dict[str, object], key: str, name: str) -> dict[str, object]:
+    value = holder.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Malformed(f"{name}: {key} is not an object", hint="codex login")
+    return value
+
+
 def _text(table: dict[str, object], key: str, name: str) -> str:
     value = table.get(key)
     if value is None:
         return ""
     if not isinstance(value, str):
         raise Malformed(f"{name}: {key} is not a text", hint="codex login")
-    if "\n" in value.strip() or "\r" in value.strip():
-        raise Malformed(f"{name}: {key} has a line break inside", hint="codex login")
     return value
 
 
-def _kind(document: dict[str, object]) -> str:
+def _secret(table: dict[str, object], key: str, name: str) -> Secret:
+    text = _text(table, key, name).strip()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise Malformed(f"{name}: {key} holds a character that no token has", hint="codex login")
+    return Secret(text)
+
+
+def _kind(document: dict[str, object], name: str) -> str:
     """Return the mode as Codex resolves it where ``auth_mode`` is absent."""
-    mode = document.get("auth_mode")
-    if isinstance(mode, str) and mode:
+    if mode := _text(document, "auth_mode", name):
         return mode
     for key, kind in (
         ("personal_access_token", "personalAccessToken"),
