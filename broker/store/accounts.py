@@ -63,7 +63,13 @@ async def replace_login(work: Work, account: int, login: NewLogin, *, adopting: 
     tokens = login.tokens
     _refuse_unfit(row, tokens)
     await refuse_known_token(work.connection, work.keys, tokens.refresh_token)
+    account_id, user_id = row.account_id or tokens.account_id, row.user_id or tokens.user_id
+    identity = identity_of(account_id, user_id)
+    await refuse_held(work.connection, row.name, identity, besides=account)
     values = _login_columns(work, login) | {
+        "account_id": account_id,
+        "user_id": user_id,
+        "identity": identity,
         "state": step(State(row.state), Event.LOGIN_DONE).to,
         "email": tokens.email or row.email,
         "plan_type": tokens.plan_type or row.plan_type,

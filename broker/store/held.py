@@ -39,7 +39,8 @@ async def refuse_held(connection: AsyncConnection, name: str, identity: str | No
         identity: what :func:`broker.store.rows.identity_of` returned.
         besides: the account that may have them.
     """
-    wanted = or_(accounts.c.name == name, accounts.c.identity == identity)
+    same = accounts.c.name == name
+    wanted = same if identity is None else or_(same, accounts.c.identity == identity)
     held = await connection.execute(
         select(accounts.c.name, accounts.c.identity).where(wanted, accounts.c.id != besides)
     )

@@ -1,6 +1,8 @@
 """Bring a database to the current schema and find, or make, what belongs to the store as a whole."""
 
+import asyncio
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, insert, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +17,8 @@ from fetchtoken.domain.errors import ConfigError
 
 __all__ = ["prepare"]
 
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
 
 async def prepare(
     database: Database, seal: Seal, random_bytes: Callable[[int], bytes]
@@ -28,8 +32,10 @@ async def prepare(
     async with database.read() as connection:
         current = await connection.run_sync(_version)
     if current != HEAD:
-        # The write transaction makes processes that start together take turns.
-        async with database.write() as connection:
+        # Processes that start together take turns by the write transaction; alembic's context is
+        # global, so within one process nobody else may migrate meanwhile.
+        turn = _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        async with turn, database.write() as connection:
             await connection.run_sync(_upgrade)
             await _stamp(connection, seal, random_bytes)
     async with database.read() as connection:
