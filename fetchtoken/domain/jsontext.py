@@ -73,7 +73,9 @@ def loads(text: str) -> object:
         value, stop = _scan(text, start)
         while stop < end and text[stop] in _SPACE:
             stop += 1
-    except StopIteration:
+    except (StopIteration, SystemError):
+        # Until Python 3.12 the scanner looks for its own error class in json.decoder, which nobody here
+        # imports, and fails without an exception: the interpreter makes that a SystemError.
         message = "not JSON"
         raise ValueError(message) from None
     except RecursionError:

@@ -1,5 +1,7 @@
 import json
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -117,3 +119,17 @@ def test_what_is_almost_json_is_refused(text):
     """One document with JSON's own white space around it, nothing else."""
     with pytest.raises(ValueError, match=r".+"):
         loads(text)
+
+
+@pytest.mark.parametrize("text", ["{upstream", "{", '"abc', '{"a" 1}', '"\\x"', "[1,", "nul", ""])
+def test_nonsense_is_refused_where_json_was_never_imported(text):
+    """The C scanner's own error class is out of reach then, as it is in the command."""
+    code = (
+        "import sys; from fetchtoken.domain.jsontext import loads\n"
+        "assert 'json' not in sys.modules\n"
+        "try: loads(sys.argv[1])\n"
+        "except ValueError: pass\n"
+        "else: sys.exit('accepted')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, text], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
