@@ -101,6 +101,6 @@ def error_code(body: bytes) -> str:
     error = table.get("error")
     candidates = (error.get("code") if isinstance(error, dict) else error, table.get("code"))
     for value in candidates:
-        if isinstance(value, str) and value:
-            return value.strip().lower()[:64]
+        if isinstance(value, str) and (word := value.strip()):
+            return word.lower()[:64]
     return ""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
@@ -140,7 +141,9 @@ def _retry_after_s(text: str, now_s: float) -> float | None:
         seconds = float(value[:9])
     else:
         try:
-            seconds = parsedate_to_datetime(value).timestamp() - now_s
+            date = parsedate_to_datetime(value)
+            # Without a zone it is GMT as well (RFC 9110 §5.6.7), never this machine's own time.
+            seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now_s
         except (ValueError, OverflowError):
             return None
     return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S)
