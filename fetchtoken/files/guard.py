@@ -49,14 +49,14 @@ def read_text(path: str, *, private: bool, limit: int = _LIMIT) -> str:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         if error.errno in (ENOENT, ENOTDIR):
-            raise NotFound(f"{path} does not exist") from None
+            raise NotFound(f"{path} does not exist", hint="check the path") from None
         if error.errno == ELOOP:
-            raise Malformed(f"{path} is a loop of symbolic links") from None
+            raise Malformed(f"{path} is a loop of symbolic links", hint=f"ls -l {path}") from None
         raise Unsafe(f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}") from None
     try:
         status = os.fstat(fd)
         if status.st_mode & 0o170000 != 0o100000:
-            raise Malformed(f"{path} is not a regular file")
+            raise Malformed(f"{path} is not a regular file", hint=f"ls -ld {path}")
         if private:
             check_private(path, status)
         chunks = []
@@ -65,15 +65,15 @@ def read_text(path: str, *, private: bool, limit: int = _LIMIT) -> str:
             chunks.append(chunk)
             left -= len(chunk)
     except OSError as error:
-        raise Malformed(f"{path} cannot be read: {error.strerror}") from None
+        raise Malformed(f"{path} cannot be read: {error.strerror}", hint="look at the disk") from None
     finally:
         os.close(fd)
     if left <= 0:
-        raise Malformed(f"{path} is larger than {limit} bytes")
+        raise Malformed(f"{path} is larger than {limit} bytes", hint=f"move {path} away")
     try:
         return b"".join(chunks).decode()
     except UnicodeDecodeError:
-        raise Malformed(f"{path} is not UTF-8 text") from None
+        raise Malformed(f"{path} is not UTF-8 text", hint=f"move {path} away") from None
 
 
 def read_private(path: str, *, limit: int = _LIMIT) -> str:
