@@ -12,7 +12,7 @@ from broker.store.tables import accounts, clients, grants
 from broker.store.work import Work
 from fetchtoken.domain.errors import ConfigError, NotFound
 
-__all__ = ["add_client", "change_client", "change_grants", "read_client"]
+__all__ = ["add_client", "change_grants", "read_client", "revoke_client", "rotate_client"]
 
 
 async def add_client(  # noqa: PLR0913 - a record; its fields are named at the call
@@ -51,12 +51,18 @@ async def add_client(  # noqa: PLR0913 - a record; its fields are named at the c
     return await read_client(work, client)
 
 
-async def change_client(work: Work, client: int, values: dict[str, Any], key: ApiKey | None = None) -> Client:
-    """Change columns of a client, and its key where one is given; raises NotFound."""
+async def rotate_client(work: Work, client: int, key: ApiKey) -> Client:
+    """Put a new key in place of the old one; raises NotFound."""
     await read_client(work, client)
-    if key is not None:
-        values |= {"key_id": key.key_id, "key_hash": hash_key(key, work.keys.api_key_hash)}
-    await _update(work, client, values)
+    await _update(work, client, {"key_id": key.key_id, "key_hash": hash_key(key, work.keys.api_key_hash)})
+    await work.log()
+    return await read_client(work, client)
+
+
+async def revoke_client(work: Work, client: int) -> Client:
+    """Revoke a client's key; raises NotFound."""
+    held = await read_client(work, client)
+    await _update(work, client, {"revoked_at": held.revoked_at or work.now_s})
     await work.log()
     return await read_client(work, client)
 

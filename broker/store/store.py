@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
-from typing import Any
 
 from sqlalchemy import select
 
@@ -363,10 +362,9 @@ class Store:
     async def rotate_client(self, client: int, key: ApiKey, audit: AuditRecord) -> Client:
         """Put a new API key in place of the old one, at once; raises NotFound."""
         async with self._work(audit) as work:
-            return await _clients.change_client(work, client, {}, key)
+            return await _clients.rotate_client(work, client, key)
 
     async def revoke_client(self, client: int, audit: AuditRecord) -> Client:
-        """Revoke a client's key for good; raises NotFound."""
-        values: dict[str, Any] = {"revoked_at": self._now()}
+        """Revoke a client's key for good; a second time changes no date. Raises NotFound."""
         async with self._work(audit) as work:
-            return await _clients.change_client(work, client, values)
+            return await _clients.revoke_client(work, client)
