@@ -11,6 +11,7 @@ from broker.admin.desk import Desk
 from broker.admin.service import AdminService
 from broker.domain.roster import Roster
 from broker.ops.home import Home
+from broker.ops.setup import require_key
 from broker.refresh.coordinator import Coordinator
 from broker.refresh.journals import Journals
 from broker.refresh.recovery import Recovery
@@ -60,6 +61,7 @@ async def opened(home: Home, settings: Settings) -> AsyncIterator[Parts]:
     def clock() -> float:
         return time.time() + offset_s
 
+    require_key(home, settings)
     keys = load_keyring(settings.key_file(home, os.environ))
     journals = _open_journals(home, keys)
     store = await Store.open(settings.store_url(home), Seal(keys), now=clock)

@@ -26,6 +26,7 @@ __all__ = ["DEFAULT_PORT", "PREFIX", "Settings", "load_settings"]
 PREFIX = "CODEX_BROKER_"
 DEFAULT_PORT = 7455
 _SQLITE = "sqlite:///"
+_WRITABLE_BY_OTHERS = 0o022
 
 
 class _Section(BaseModel):
@@ -177,10 +178,10 @@ def load_settings(
     Raises:
         ConfigError: a key that nobody knows, or a value that is none; both are named.
         NotFound: ``config`` does not exist.
-        Unsafe: plain http to another machine, in or out.
+        Unsafe: plain http to another machine, in or out; a file that others can change.
     """
     path = config or home.config
-    document = _read_toml(path) if config or path.exists() else {}
+    document = _read_toml(path, home) if config or path.exists() else {}
     _refuse_unknown(document, path)
     options = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     try:
@@ -194,9 +195,15 @@ def load_settings(
     return settings
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path, home: Home) -> dict[str, Any]:
+    text = read_text(str(path), private=False)
+    status = path.stat()
+    owners = {0, os.geteuid(), *([home.path.stat().st_uid] if home.exists() else [])}
+    if status.st_uid not in owners or status.st_mode & _WRITABLE_BY_OTHERS:
+        # Whoever can name the issuer gets the refresh tokens.
+        raise Unsafe(f"{path} can be changed by others", hint=f"chown and chmod go-w {path}")
     try:
-        return tomllib.loads(read_text(str(path), private=False))
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}", hint=f"correct {path}") from None
 
@@ -212,8 +219,10 @@ def _known() -> dict[str, set[str]]:
 def _refuse_unknown(document: dict[str, Any], path: Path) -> None:
     known = _known()
     for section, table in document.items():
-        if section not in known or not isinstance(table, dict):
+        if not isinstance(table, dict):
             raise _unknown(section, str(path))
+        if section not in known:
+            raise _unknown(".".join([section, *list(table)[:1]]), str(path))
         for key in table.keys() - known[section]:
             raise _unknown(f"{section}.{key}", str(path))
     for variable in sorted(os.environ):
@@ -225,8 +234,11 @@ def _refuse_unknown(document: dict[str, Any], path: Path) -> None:
 
 
 def _unknown(name: str, where: str) -> ConfigError:
-    keys = ", ".join(f"{section}.{key}" for section, names in _known().items() for key in sorted(names))
-    return ConfigError(f"unknown setting {name} in {where}", hint=f"the settings are {keys}")
+    known = _known()
+    section = name.removeprefix(PREFIX).lower().partition("." if "." in name else "_")[0]
+    keys = [f"{section}.{key}" for key in sorted(known.get(section, ()))] or sorted(known)
+    what = "keys" if section in known else "sections"
+    return ConfigError(f"unknown setting {name} in {where}", hint=f"the {what} are {', '.join(keys)}")
 
 
 def _invalid(error: ValidationError, path: Path) -> ConfigError:

@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.support.broker import broker
 from tests.support.issuer import issuer, issuer_process
 
-__all__ = ["issuer", "issuer_process"]
+__all__ = ["broker", "issuer", "issuer_process"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

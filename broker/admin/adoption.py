@@ -7,8 +7,9 @@ from broker.admin.intake import Intake, free_name, nickname, read_login, refuse_
 from broker.admin.views import account_view
 from broker.admin.wire import Actor
 from broker.domain.audit import Action
-from broker.domain.records import Account, Held
+from broker.domain.records import Account, Held, Spent
 from fetchtoken.domain.errors import ConfigError
+from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.names import check_name
 
 __all__ = ["AdoptionOperations"]
@@ -40,9 +41,8 @@ class AdoptionOperations:
         held = self._same_user(intake)
         if not intake.auth.refresh_token:
             return self._resume(intake, held, path)
-        if held is not None and held.adopting and await self._holds(intake, held):
-            stored = held
-        else:
+        stored = await self._stored_before(intake, held)
+        if stored is None:
             stored = await self._store(intake, held, name, actor, adopting=True)
         # A crash before this line is made good by the next call, since the file is as it was.
         await desk.store.keep_adopted(stored, path, document)
@@ -110,9 +110,29 @@ class AdoptionOperations:
         same = (account for account in self._desk.roster.accounts() if account.identity == intake.identity)
         return next(same, None)
 
-    async def _holds(self, intake: Intake, account: Account) -> bool:
+    async def _stored_before(self, intake: Intake, held: Account | None) -> Account | None:
+        """Return the account that an interrupted adoption of this very login left."""
+        if held is None or not held.adopting:
+            return None
         known = await self._desk.store.find_fingerprint(intake.auth.refresh_token)
-        return isinstance(known, Held) and known.account == account.name
+        return held if known == Held(held.name) else None
+
+    async def _refuse_known(self, intake: Intake) -> None:
+        """Raise where this refresh token is held, or was exchanged here."""
+        if not intake.auth.refresh_token:
+            return
+        known, path = await self._desk.store.find_fingerprint(intake.auth.refresh_token), intake.auth.name
+        if isinstance(known, Held):
+            raise ConfigError(
+                f"{path} is a copy: account {known.account} holds its refresh token",
+                hint=f"delete {path}: whoever refreshes with it ends the login",
+            )
+        if isinstance(known, Spent):
+            raise ConfigError(
+                f"{path} is an old copy: account {known.account or '(removed)'} exchanged its refresh token"
+                f" at {to_rfc3339(known.at)}",
+                hint=f"delete {path}: whoever refreshes with it ends the login",
+            )
 
     def _resume(self, intake: Intake, held: Account | None, path: str) -> dict[str, Any]:
         """Find the account of a file that is access-only already."""
@@ -134,6 +154,7 @@ class AdoptionOperations:
         desk, path = self._desk, intake.login.source_path
         if name is not None:
             check_name(name, "account")
+        await self._refuse_known(intake)
         if held is None:
             taken = {account.name for account in desk.roster.accounts()}
             email, account_id = intake.login.tokens.email, intake.login.tokens.account_id

@@ -9,6 +9,6 @@ Rules of speech, for every command:
 - ``--json`` prints one JSON value and nothing else on stdout.
 """
 
-from broker.cli.main import main
+from broker.cli.entry import main
 
 __all__ = ["main"]

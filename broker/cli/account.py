@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from broker.admin.wire import from_problem
 from broker.cli import speech
 from broker.cli.adopting import adopt_file
 from broker.cli.options import AccountName, ConfigOption, HomeOption, JsonOption
@@ -118,7 +119,10 @@ def refresh(
         raise ConfigError("name one account, or give --all", hint="codex-broker account refresh --help")
     results = Place(home, config).call("account_refresh", name=name, force=force)
     for result in results:
-        speech.data(f"{result['account']}: {result['outcome']}")
+        speech.data(f"{result['account']}: {result.get('outcome') or 'failed'}")
+    for result in results:
+        if "problem" in result:
+            raise from_problem(result["problem"])
 
 
 @account.command()

@@ -13,12 +13,12 @@ from typing import Any
 
 from broker.admin.wire import Caller
 from broker.cli.identity import as_owner_of
+from broker.cli.reading import read_auth_text
 from fetchtoken.codex.local_attempt import Verdict, attempt_path, look_back
 from fetchtoken.codex.locks import auth_locks
 from fetchtoken.domain.errors import LoginRequired, Unavailable, Unsafe
 from fetchtoken.domain.jsontext import dumps
 from fetchtoken.files.atomic import replace_file
-from fetchtoken.files.guard import read_private
 from fetchtoken.formats.codex import AuthFile, access_only_document, parse_auth_file
 
 __all__ = ["adopt_file", "codex_home"]
@@ -51,11 +51,11 @@ def adopt_file(call: Caller, path: Path, name: str | None) -> dict[str, Any]:
     """
     path = path.expanduser().absolute()
     with as_owner_of(path.parent):
-        read_private(str(path))  # before a lock file is made beside nothing
+        read_auth_text(path)  # before a lock file is made beside nothing
     with ExitStack() as locks:
         _lock(path, locks)
         with as_owner_of(path.parent):
-            text = read_private(str(path))
+            text = read_auth_text(path)
             auth = parse_auth_file(text, str(path))
             _refuse_unsettled(path, auth)
         begun = call("account_adopt_begin", document=text, name=name, path=str(path))

@@ -1,10 +1,7 @@
 """Run the daemon in the foreground: prepare its home, hold it, bind, serve, say what is next."""
 
 import asyncio
-import os
 import subprocess
-import sys
-import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -65,17 +62,9 @@ def run_service(place: Place, *, host: str | None, port: int | None, on_ready: O
 
 
 def run(work: Coroutine[Any, Any, int]) -> int:
-    """Run the daemon's event loop and return the exit code.
-
-    Threads that still wait for an exchange process are left behind: the process goes on.
-    """
+    """Run the daemon's event loop and return the exit code."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        code = runner.run(work)
-    if any(thread.name.startswith("exchange") for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
+        return runner.run(work)
 
 
 async def _adopt(place: Place, file: Path) -> int:

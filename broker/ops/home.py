@@ -79,6 +79,21 @@ class Home:
             ConfigError: there is none.
             Unsafe: another owner, or modes for group or others.
         """
+        self.check_modes()
+        owner = self.path.stat().st_uid
+        if owner != os.geteuid():
+            raise Unsafe(
+                f"the home {self.path} belongs to user {owner}, you are {os.geteuid()}",
+                hint=f"run as its owner: sudo -u '#{owner}' codex-broker …",
+            )
+
+    def check_modes(self) -> None:
+        """Raise unless the home is a directory that only its owner can enter, whoever that is.
+
+        Raises:
+            ConfigError: there is none.
+            Unsafe: modes for group or others, or the caller cannot look.
+        """
         try:
             status = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -87,11 +102,6 @@ class Home:
             raise Unsafe(f"the home {self.path} belongs to another user", hint="run as its owner") from None
         if not self.path.is_dir():
             raise ConfigError(f"the home {self.path} is not a directory", hint="choose another with --home")
-        if status.st_uid != os.geteuid():
-            raise Unsafe(
-                f"the home {self.path} belongs to user {status.st_uid}, you are {os.geteuid()}",
-                hint=f"run as its owner: sudo -u '#{status.st_uid}' codex-broker …",
-            )
         if status.st_mode & _OTHERS:
             raise Unsafe(f"the home {self.path} is open to others", hint=f"chmod 700 {self.path}")
 

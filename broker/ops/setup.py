@@ -9,7 +9,7 @@ from broker.settings import Settings
 from fetchtoken.domain.errors import ConfigError
 from fetchtoken.files.atomic import replace_file
 
-__all__ = ["make_home"]
+__all__ = ["make_home", "require_key"]
 
 _TEMPLATE = """\
 # Settings of codex-broker. Each can also be set in the environment, as
@@ -49,12 +49,24 @@ def make_home(home: Home, settings: Settings, *, config: Path | None) -> bool:
             replace_file(str(home.config), _TEMPLATE.encode())
         except OSError as error:
             raise ConfigError(f"{home.config} cannot be written: {error.strerror}") from None
-    key_file = settings.key_file(home, os.environ)
-    if not key_file.exists():
-        if settings.store_file(home).exists():
-            raise ConfigError(
-                f"{settings.store_file(home)} is there, but its master key {key_file} is not",
-                hint="bring the key file back; a new one would open nothing",
-            )
-        create_keyring(key_file)
+    if not require_key(home, settings):
+        create_keyring(settings.key_file(home, os.environ))
     return new
+
+
+def require_key(home: Home, settings: Settings) -> bool:
+    """Tell whether there is a master key; without one there must be no store either.
+
+    Raises:
+        ConfigError: the store is there and its key is not.
+    """
+    key_file = settings.key_file(home, os.environ)
+    if key_file.exists():
+        return True
+    store = settings.store_file(home)
+    if store.exists():
+        raise ConfigError(
+            f"{store} is there, but its master key {key_file} is not",
+            hint="bring the key file back; a new one would open nothing",
+        )
+    return False

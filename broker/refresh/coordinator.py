@@ -263,4 +263,7 @@ def _explain(account: Account) -> Unavailable | LoginRequired:
         return Unavailable(
             f"{name} is being adopted", hint="run codex-broker account adopt again to finish it"
         )
-    return Unavailable(f"{name} could not be refreshed ({account.last_error or 'try again later'})")
+    return Unavailable(
+        f"{name} could not be refreshed ({account.last_error or 'the issuer was not asked'})",
+        hint=f"try again later; codex-broker account show {name} tells how it is",
+    )

@@ -13,7 +13,7 @@ from broker.cli.trying import demo, sandbox
 from fetchtoken import __version__
 from fetchtoken.domain.errors import FetchTokenError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "run"]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,13 +44,13 @@ def _options(
     """Keep Codex logins fresh and serve their access tokens to your machines."""
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave with its exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    sys.exit(_run(arguments))
+def main() -> int:
+    """Run the process's own command line (the console script)."""
+    return run(sys.argv[1:])
 
 
-def _run(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit code."""
     verbose = bool({"--verbose", "-v"} & set(arguments[:1]))
     usage = typer.BadParameter.__mro__[1]  # the class of every usage error; its module is private
     try:
