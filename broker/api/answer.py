@@ -3,6 +3,10 @@
 from base64 import urlsafe_b64encode
 from hashlib import sha256
 
+from aiohttp import hdrs
+from multidict import CIMultiDict
+
+from broker.api.problems import NO_STORE
 from broker.domain.records import Account
 from broker.domain.roster import Roster
 from fetchtoken.domain.instants import to_rfc3339
@@ -20,7 +24,17 @@ class PreparedAnswer:
         account: the account; its access token leaves by :meth:`json` and :attr:`text`.
     """
 
-    __slots__ = ("_head", "_tail", "etag", "expires_at", "revision", "text", "text_etag")
+    __slots__ = (
+        "_head",
+        "_tail",
+        "etag",
+        "expires_at",
+        "headers",
+        "revision",
+        "text",
+        "text_etag",
+        "text_headers",
+    )
 
     def __init__(self, account: Account) -> None:
         self.revision = account.revision
@@ -34,11 +48,20 @@ class PreparedAnswer:
         tag = urlsafe_b64encode(sha256(self._head + self._tail).digest()[:18]).decode()
         self.etag = f'W/"{tag}"'
         self.text_etag = f'W/"{tag}.t"'
+        self.headers = _headers(self.etag, "application/json")
+        self.text_headers = _headers(self.text_etag, "text/plain; charset=utf-8")
 
     def json(self, now_s: float) -> bytes:
         """Return the object with ``expires_in`` as of now."""
         left = "null" if self.expires_at is None else str(max(0, int(self.expires_at - now_s)))
         return b"%s%s%s" % (self._head, left.encode(), self._tail)
+
+
+def _headers(etag: str, kind: str) -> CIMultiDict[str]:
+    """Return the headers of a 200; those of a 304 lack the content type."""
+    return CIMultiDict(
+        {**NO_STORE, hdrs.CONTENT_TYPE: kind, hdrs.ETAG: etag, hdrs.VARY: "Accept, Authorization"}
+    )
 
 
 def _rest(account: Account) -> dict[str, object]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network
 
+from aiohttp import hdrs
 from aiohttp.web import Application, Request, Response
 
 from broker.api.authenticate import DEFAULT_LIMITS, Authenticator, Limits
@@ -14,7 +15,7 @@ from broker.api.health import HealthHandlers
 from broker.api.openapi import document
 from broker.api.peers import Peers
 from broker.api.ports import AuditWriter, Coordinator, Health, Lines
-from broker.api.problems import NO_STORE, ProblemError
+from broker.api.problems import NO_STORE, X_REQUEST_ID, ProblemError
 from broker.api.routes import Route, Table, table
 from broker.api.token import TokenHandlers
 from broker.domain.roster import Roster
@@ -58,12 +59,12 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
         ticks: returns seconds on a clock that does not go back.
     """
     door = Door(
-        Authenticator(roster, key_hash_key, limits),
-        Peers(behind_proxy),
-        hosts,
-        NoRequestLog() if lines is None else lines,
-        clock,
-        ticks,
+        authenticator=Authenticator(roster, key_hash_key, limits),
+        peers=Peers(behind_proxy),
+        hosts=hosts,
+        lines=NoRequestLog() if lines is None else lines,
+        clock=clock,
+        ticks=ticks,
     )
     token = TokenHandlers(roster, coordinator, audit, clock)
     directory = DirectoryHandlers(roster)
@@ -71,7 +72,7 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
     described = b""
 
     async def openapi(call: Call) -> Response:
-        headers = {**NO_STORE, "Content-Type": "application/json", "X-Request-Id": call.request_id}
+        headers = {**NO_STORE, hdrs.CONTENT_TYPE: "application/json", X_REQUEST_ID: call.request_id}
         return Response(body=described, headers=headers)
 
     routes = table(
@@ -111,11 +112,11 @@ def _serve(app: Application, door: Door, route: Route) -> None:
 
 async def _options(call: Call) -> Response:
     """Say which methods there are; no other origin is let in."""
-    return Response(status=204, headers={**NO_STORE, "Allow": _METHODS, "X-Request-Id": call.request_id})
+    return Response(status=204, headers={**NO_STORE, hdrs.ALLOW: _METHODS, X_REQUEST_ID: call.request_id})
 
 
 async def _not_allowed(_call: Call) -> Response:
-    raise ProblemError("method_not_allowed", f"this path takes {_METHODS}", {"Allow": _METHODS})
+    raise ProblemError("method_not_allowed", f"this path takes {_METHODS}", {hdrs.ALLOW: _METHODS})
 
 
 async def _not_found(_call: Call) -> Response:

@@ -7,14 +7,15 @@ that they share with a guesser: a key id that was good from that very address wi
 hour is still checked, against a budget of its own.
 """
 
+from collections.abc import Sequence
 from math import ceil
 from typing import NamedTuple
 
 from broker.api.limits import Buckets, Rate
 from broker.api.peers import limit_key
 from broker.api.problems import ProblemError
+from broker.api.proofs import KEY_ID, Proofs
 from broker.api.recent import Recent
-from broker.domain.apikey import ApiKey, matches, parse_key
 from broker.domain.client import is_live
 from broker.domain.records import Client
 from broker.domain.roster import Roster
@@ -23,8 +24,6 @@ __all__ = ["DEFAULT_LIMITS", "Authenticator", "Limits", "refused_key"]
 
 _GOOD_FOR_S = 3600.0
 _CHALLENGE = 'Bearer realm="codex-broker"'
-_NOBODY = bytes(32)
-"""Stands in for the stored hash of an unknown key, so that both cost the same time."""
 
 
 class Limits(NamedTuple):
@@ -49,14 +48,13 @@ class Authenticator:
     """
 
     def __init__(self, roster: Roster, key_hash_key: bytes, limits: Limits = DEFAULT_LIMITS) -> None:
-        self._roster = roster
-        self._key_hash_key = key_hash_key
+        self._proofs = Proofs(roster, key_hash_key)
         self._failures = Buckets(limits.failures)
         self._familiar_failures = Buckets(limits.failures)
         self._reads = Buckets(limits.reads)
         self._familiar = Recent(_GOOD_FOR_S)
 
-    def client(self, authorization: list[str], address: str, *, now_s: float, ticks_s: float) -> Client:
+    def client(self, authorization: Sequence[str], address: str, *, now_s: float, ticks_s: float) -> Client:
         """Return the client whose live key the request carries.
 
         Args:
@@ -69,14 +67,14 @@ class Authenticator:
             ProblemError: ``invalid_token`` or ``rate_limited``.
         """
         where = limit_key(address)
-        key = _presented(authorization)
-        pair = f"{where} {key.key_id}" if key is not None else ""
-        familiar = bool(pair) and self._familiar.has(pair, ticks_s)
+        text = _bearer(authorization)
+        pair = f"{where} {text[KEY_ID]}"
+        familiar = self._familiar.has(pair, ticks_s)
         budget, payer = (self._familiar_failures, pair) if familiar else (self._failures, where)
         wait_s = budget.wait_s(payer, ticks_s)
         if wait_s:
             raise _limited("too many refused keys from this address", wait_s)
-        client = self._verified(key)
+        client = self._proofs.client(text)
         if client is None or not is_live(client, now_s):
             budget.take(payer, ticks_s)
             raise refused_key(given=bool(authorization))
@@ -86,22 +84,13 @@ class Authenticator:
         self._familiar.add(pair, ticks_s)
         return client
 
-    def _verified(self, key: ApiKey | None) -> Client | None:
-        """Return the client of a key whose hash matches; live or not."""
-        if key is None:
-            return None
-        client = self._roster.client_by_key(key.key_id)
-        stored = _NOBODY if client is None else client.key_hash
-        return client if matches(key, self._key_hash_key, stored) else None
 
-
-def _presented(authorization: list[str]) -> ApiKey | None:
-    """Return the API key of a request that has exactly one bearer (RFC 6750 §2.1)."""
+def _bearer(authorization: Sequence[str]) -> str:
+    """Return the credential of a request that has exactly one bearer (RFC 6750 §2.1), else nothing."""
     if len(authorization) != 1:
-        return None
+        return ""
     scheme, _, value = authorization[0].partition(" ")
-    key = parse_key(value.strip()) if scheme.lower() == "bearer" else None
-    return key if key is not None and key.kind == "cbk" else None
+    return value.strip() if scheme.lower() == "bearer" else ""
 
 
 def refused_key(*, given: bool = True) -> ProblemError:

@@ -1,8 +1,10 @@
 """One request on its way through the API."""
 
 import os
+from itertools import count
 
 from aiohttp.web import Request
+from multidict import istr
 
 from broker.telemetry.redact import redact_text
 
@@ -10,6 +12,8 @@ __all__ = ["Call", "request_id_of"]
 
 _ID_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _ID_LONGEST = 64
+_ID_START = os.urandom(6).hex()
+_ID_COUNT = count(1)
 
 
 class Call:
@@ -36,10 +40,10 @@ class Call:
         self.account = ""
         """Name of the account once it is known to be granted; for the request line."""
 
-    def joined(self, header: str) -> str | None:
+    def joined(self, header: istr) -> str | None:
         """Return all values of a list header joined by commas (RFC 9110 §5.3), or ``None``."""
         values = self.request.headers.getall(header, None)
-        return None if values is None else values[0] if len(values) == 1 else ",".join(values)
+        return None if values is None else ",".join(values)
 
 
 def request_id_of(given: str | None) -> str:
@@ -50,4 +54,4 @@ def request_id_of(given: str | None) -> str:
     """
     if given and len(given) <= _ID_LONGEST and _ID_LETTERS.issuperset(given) and redact_text(given) == given:
         return given
-    return os.urandom(8).hex()
+    return f"{_ID_START}-{next(_ID_COUNT):x}"

@@ -1,9 +1,10 @@
 """``GET /v1/whoami`` and ``GET /v1/accounts``: what a client is and sees. No tokens."""
 
+from aiohttp import hdrs
 from aiohttp.web import Response
 
 from broker.api.call import Call
-from broker.api.problems import NO_STORE
+from broker.api.problems import NO_STORE, X_REQUEST_ID
 from broker.domain.records import Account, Client
 from broker.domain.roster import Roster
 from fetchtoken.domain.instants import to_rfc3339
@@ -65,5 +66,5 @@ def _time(epoch_s: float | None) -> str | None:
 
 
 def _answer(call: Call, document: dict[str, object]) -> Response:
-    headers = {**NO_STORE, "Content-Type": "application/json", "X-Request-Id": call.request_id}
+    headers = {**NO_STORE, hdrs.CONTENT_TYPE: "application/json", X_REQUEST_ID: call.request_id}
     return Response(body=dumps(document).encode(), headers=headers)

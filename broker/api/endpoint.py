@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
+from aiohttp import hdrs
 from aiohttp.web import Request, Response
 from structlog import get_logger
 
@@ -12,7 +12,7 @@ from broker.api.call import Call, request_id_of
 from broker.api.hosts import is_known_host
 from broker.api.peers import Peers
 from broker.api.ports import Lines
-from broker.api.problems import ProblemError, problem_response
+from broker.api.problems import X_REQUEST_ID, ProblemError, problem_response
 from broker.domain.records import Client
 from broker.telemetry.requestlog import RequestLine
 
@@ -29,56 +29,66 @@ LARGEST_BODY = 65_536
 _log = get_logger(__name__)
 
 
-class Door(NamedTuple):
-    """What stands between the network and every handler."""
+class Door:
+    """What stands between the network and every handler.
 
-    authenticator: Authenticator
-    peers: Peers
-    hosts: frozenset[str]
-    """``Host`` headers to accept; empty for all."""
-    lines: Lines
-    clock: Callable[[], float]
-    """Returns epoch seconds."""
-    ticks: Callable[[], float] = time.monotonic
-    """Returns seconds on a clock that does not go back."""
+    Args:
+        authenticator: finds the client of a key.
+        peers: decides the caller's address.
+        hosts: ``Host`` headers to accept; empty for all.
+        lines: where one line for each request goes.
+        clock: returns epoch seconds.
+        ticks: returns seconds on a clock that does not go back.
+    """
+
+    def __init__(  # noqa: PLR0913 - parts, each named at the call
+        self,
+        *,
+        authenticator: Authenticator,
+        peers: Peers,
+        hosts: frozenset[str],
+        lines: Lines,
+        clock: Callable[[], float],
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._authenticator = authenticator
+        self._peers = peers
+        self._hosts = hosts
+        self._lines = lines
+        self._clock = clock
+        self._ticks = ticks
 
     def open(self, route: str, handler: OpenHandler) -> Callable[[Request], Awaitable[Response]]:
         """Wrap a handler that answers anyone."""
 
         async def endpoint(request: Request) -> Response:
-            return await self._answered(route, request, handler)
+            return await self._answered(route, request, handler, keyed=False)
 
         return endpoint
 
     def keyed(self, route: str, handler: ClientHandler) -> Callable[[Request], Awaitable[Response]]:
         """Wrap a handler that answers clients."""
 
-        async def with_client(call: Call) -> Response:
-            client = self.authenticator.client(
-                call.request.headers.getall("Authorization", []),
-                call.peer,
-                now_s=call.now_s,
-                ticks_s=call.ticks_s,
-            )
-            call.client = client.name
-            return await handler(call, client)
+        async def endpoint(request: Request) -> Response:
+            return await self._answered(route, request, handler, keyed=True)
 
-        return self.open(route, with_client)
+        return endpoint
 
-    async def _answered(self, route: str, request: Request, handler: OpenHandler) -> Response:
+    async def _answered(
+        self, route: str, request: Request, handler: Callable[..., Awaitable[Response]], *, keyed: bool
+    ) -> Response:
         headers = request.headers
         call = Call(
             request,
-            request_id_of(headers.get("X-Request-Id")),
-            self.peers.address(request.remote, headers.getall("X-Forwarded-For", ())),
-            self.clock(),
-            self.ticks(),
+            request_id_of(headers.get(X_REQUEST_ID)),
+            self._peers.address(request.remote, headers),
+            self._clock(),
+            self._ticks(),
         )
         code = ""
         try:
-            _check_body(request)
-            self._check_host(headers.get("Host"))
-            response = await handler(call)
+            self._check(request)
+            response = await (handler(call, self._client(call)) if keyed else handler(call))
         except ProblemError as problem:
             code = problem.code
             response = problem_response(problem, call.request_id)
@@ -87,9 +97,9 @@ class Door(NamedTuple):
             bug = ProblemError("internal_error", "a bug; the broker's log has it under this request id")
             code = bug.code
             response = problem_response(bug, call.request_id)
-        self.lines.add(
+        self._lines.add(
             RequestLine(
-                self.clock(),
+                call.now_s,
                 request.method,
                 route,
                 call.account,
@@ -97,18 +107,25 @@ class Door(NamedTuple):
                 call.peer,
                 response.status,
                 code,
-                self.ticks() - call.ticks_s,
+                self._ticks() - call.ticks_s,
                 call.request_id,
             )
         )
         return response
 
-    def _check_host(self, host: str | None) -> None:
-        if self.hosts and not is_known_host(host, self.hosts):
+    def _client(self, call: Call) -> Client:
+        client = self._authenticator.client(
+            call.request.headers.getall(hdrs.AUTHORIZATION, ()),
+            call.peer,
+            now_s=call.now_s,
+            ticks_s=call.ticks_s,
+        )
+        call.client = client.name
+        return client
+
+    def _check(self, request: Request) -> None:
+        """Refuse a body that is large or of unknown size, since no route reads one, and unknown hosts."""
+        if request.body_exists and (request.content_length is None or request.content_length > LARGEST_BODY):
+            raise ProblemError("content_too_large", "no route here takes a body")
+        if self._hosts and not is_known_host(request.headers.get(hdrs.HOST), self._hosts):
             raise ProblemError("misdirected_request", "this broker is not known by that name")
-
-
-def _check_body(request: Request) -> None:
-    """Refuse a body that is large or of unknown size: no route reads one."""
-    if request.body_exists and (request.content_length is None or request.content_length > LARGEST_BODY):
-        raise ProblemError("content_too_large", "no route here takes a body")

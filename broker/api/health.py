@@ -1,10 +1,11 @@
 """``GET /healthz`` and ``GET /readyz``: a word for probes, and nothing for the curious."""
 
+from aiohttp import hdrs
 from aiohttp.web import Response
 
 from broker.api.call import Call
 from broker.api.ports import Health
-from broker.api.problems import NO_STORE, ProblemError
+from broker.api.problems import NO_STORE, X_REQUEST_ID, ProblemError
 
 __all__ = ["HealthHandlers"]
 
@@ -35,5 +36,5 @@ class HealthHandlers:
 
 
 def _status(call: Call) -> Response:
-    headers = {**NO_STORE, "Content-Type": "application/json", "X-Request-Id": call.request_id}
+    headers = {**NO_STORE, hdrs.CONTENT_TYPE: "application/json", X_REQUEST_ID: call.request_id}
     return Response(body=b'{"status":"ok"}', headers=headers)

@@ -4,9 +4,14 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from multidict import MultiMapping, istr
+
 __all__ = ["Peers", "limit_key"]
 
 _LONGEST_LIST = 2048
+_FORWARDED = istr("X-Forwarded-For")
+
+Headers = MultiMapping[str]
 
 
 class Peers:
@@ -20,7 +25,7 @@ class Peers:
         self._trusted = tuple(trusted)
         self._is_trusted = lru_cache(maxsize=4096)(self._looked_up)
 
-    def address(self, remote: str | None, forwarded: Iterable[str]) -> str:
+    def address(self, remote: str | None, headers: Headers) -> str:
         """Return the caller's address.
 
         The list is read from its end, the nearest proxy first; the first address that is no
@@ -28,12 +33,12 @@ class Peers:
 
         Args:
             remote: the connection's peer; ``None`` on a Unix socket.
-            forwarded: the values of all ``X-Forwarded-For`` headers, in order.
+            headers: the request's; ``X-Forwarded-For`` is looked at only where a proxy of ours wrote it.
         """
-        nearest = _parsed(remote or "")
-        if not self._trusted or nearest is None or not self._is_trusted(nearest):
-            return str(nearest) if nearest is not None else remote or "local"
-        for item in reversed(",".join(forwarded)[-_LONGEST_LIST:].split(",")):
+        nearest = _parsed(remote or "") if self._trusted else None
+        if nearest is None or not self._is_trusted(nearest):
+            return _plain(remote or "local")
+        for item in reversed(",".join(headers.getall(_FORWARDED, ()))[-_LONGEST_LIST:].split(",")):
             address = _parsed(_without_port(item.strip()))
             if address is None:
                 break
@@ -54,6 +59,12 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
+
+
+@lru_cache(maxsize=4096)
+def _plain(text: str) -> str:
+    """Return an address in its usual notation; what is none stays."""
+    return str(_parsed(text) or text)
 
 
 def _without_port(text: str) -> str:

@@ -3,11 +3,13 @@
 from http import HTTPStatus
 from typing import Literal
 
+from aiohttp import hdrs
 from aiohttp.web import Response
+from multidict import istr
 
 from fetchtoken.domain.jsontext import dumps
 
-__all__ = ["NO_STORE", "STATUS_OF", "Code", "ProblemError", "problem_response"]
+__all__ = ["NO_STORE", "STATUS_OF", "X_REQUEST_ID", "Code", "ProblemError", "problem_response"]
 
 Code = Literal[
     "account_disabled",
@@ -48,8 +50,15 @@ STATUS_OF: dict[Code, int] = {
 }
 """The status that each code is answered with."""
 
-NO_STORE = {"Cache-Control": "no-store", "Server": "codex-broker", "X-Content-Type-Options": "nosniff"}
+NO_STORE: dict[str, str] = {
+    hdrs.CACHE_CONTROL: "no-store",
+    hdrs.SERVER: "codex-broker",
+    istr("X-Content-Type-Options"): "nosniff",
+}
 """Headers of every answer."""
+
+X_REQUEST_ID = istr("X-Request-Id")
+"""The header that names a request."""
 
 
 class ProblemError(Exception):
@@ -78,10 +87,10 @@ def problem_response(problem: ProblemError, request_id: str) -> Response:
         "code": problem.code,
         "detail": problem.detail,
     }
-    headers = {
+    headers: dict[str, str] = {
         **NO_STORE,
-        "Content-Type": "application/problem+json",
-        "X-Request-Id": request_id,
+        hdrs.CONTENT_TYPE: "application/problem+json",
+        X_REQUEST_ID: request_id,
         **problem.headers,
     }
     response = Response(body=dumps(document).encode(), status=status, headers=headers)

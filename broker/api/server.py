@@ -6,7 +6,9 @@ from its start or from its last answer. That time is therefore also the limit on
 
 import asyncio
 import ssl
+from collections.abc import Coroutine
 from socket import socket
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -52,15 +54,15 @@ class Connection(web.RequestHandler):
         response.force_close()
         return response
 
-    async def finish_response(
+    def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
+    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
         """Send an answer; one of aiohttp's own, for targets that are no path, becomes a problem."""
         if isinstance(resp, web.HTTPException):
             resp = problem_response(
                 ProblemError("not_found", "there is nothing at this path"), request_id_of(None)
             )
-        return await super().finish_response(request, resp, start_time)
+        return super().finish_response(request, resp, start_time)
 
 
 class _Site(web.SockSite):

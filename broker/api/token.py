@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from aiohttp import hdrs
 from aiohttp.web import Response
 from structlog import get_logger
 
@@ -11,7 +12,7 @@ from broker.api.authenticate import refused_key
 from broker.api.call import Call
 from broker.api.negotiate import etag_matches, wants_text
 from broker.api.ports import AuditWriter, Coordinator
-from broker.api.problems import NO_STORE, ProblemError
+from broker.api.problems import X_REQUEST_ID, ProblemError
 from broker.api.verdict import is_servable, may_be_awaited, refusal
 from broker.domain.audit import Action
 from broker.domain.client import choose_account, decide
@@ -32,6 +33,7 @@ _DETAILS = {
     "account_disabled": "the account is disabled",
     "account_required": "this key has several grants and no default: name the account in the path",
 }
+_SERVED = Action.TOKEN_SERVED.value
 _log = get_logger(__name__)
 
 
@@ -76,10 +78,11 @@ class TokenHandlers:
     async def _token(self, call: Call, client: Client, account: Account | None, min_valid_s: int) -> Response:
         account = _allowed(client, account, call.now_s)
         call.account = account.name
-        if may_be_awaited(account, call.now_s):
-            account = await self._renewed(call, client, account)
         if not is_servable(account, call.now_s, min_valid_s):
-            raise refusal(account, call.now_s, min_valid_s)
+            if may_be_awaited(account, call.now_s):
+                account = await self._renewed(call, client, account)
+            if not is_servable(account, call.now_s, min_valid_s):
+                raise refusal(account, call.now_s, min_valid_s)
         return await self._answered(call, client, account)
 
     async def _renewed(self, call: Call, client: Client, account: Account) -> Account:
@@ -103,24 +106,23 @@ class TokenHandlers:
 
     async def _answered(self, call: Call, client: Client, account: Account) -> Response:
         answer = self._answers.of(account)
-        as_text = wants_text(call.joined("Accept"))
-        etag = answer.text_etag if as_text else answer.etag
-        headers = {**NO_STORE, "ETag": etag, "Vary": "Accept, Authorization", "X-Request-Id": call.request_id}
-        if etag_matches(call.joined("If-None-Match"), etag):
-            return Response(status=304, headers=headers)
-        if call.request.method != "HEAD":
-            await self._record(call, client, account)
-        if as_text:
-            headers["Content-Type"] = "text/plain; charset=utf-8"
-            return Response(body=answer.text, headers=headers)
-        headers["Content-Type"] = "application/json"
-        return Response(body=answer.json(call.now_s), headers=headers)
+        as_text = wants_text(call.joined(hdrs.ACCEPT))
+        headers = answer.text_headers if as_text else answer.headers
+        if etag_matches(call.joined(hdrs.IF_NONE_MATCH), headers[hdrs.ETAG]):
+            response = Response(status=304, headers=headers)
+            del response.headers[hdrs.CONTENT_TYPE]
+        else:
+            if call.request.method != hdrs.METH_HEAD:
+                await self._record(call, client, account)
+            response = Response(body=answer.text if as_text else answer.json(call.now_s), headers=headers)
+        response.headers[X_REQUEST_ID] = call.request_id
+        return response
 
     async def _record(self, call: Call, client: Client, account: Account) -> None:
         """Have it durably recorded that a token leaves; without that it does not."""
         record = AuditRecord(
             at=call.now_s,
-            action=Action.TOKEN_SERVED,
+            action=_SERVED,
             client=client.name,
             account=account.name,
             peer=call.peer,

@@ -4,8 +4,10 @@ import asyncio
 import io
 import json
 import socket
+import ssl
 
 import pytest
+import trustme
 
 from broker.api import server
 from broker.telemetry import log
@@ -219,3 +221,16 @@ async def test_a_caller_that_goes_away_while_waiting_harms_nobody(world):
     go_on.set()
     await asyncio.wait_for(recorded.wait(), 30)
     assert await is_healthy(world)
+
+
+async def test_tls_is_served_and_plain_http_on_it_is_closed(tmp_path):
+    """With a certificate the same answers come over TLS; plain text gets nothing."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    async with running(World(), tls=context) as world:
+        async with world.http.get(f"https://127.0.0.1:{world.port}/healthz", ssl=trusting) as response:
+            assert response.status == 200
+        assert b"HTTP" not in await world.raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from broker.api.call import request_id_of
 from broker.api.negotiate import etag_matches, wants_text
@@ -59,4 +60,6 @@ def test_any_forwarded_header_is_read(remote, forwarded):
     """There is an address for every claim."""
     from ipaddress import ip_network
 
-    assert Peers([ip_network("0.0.0.0/0"), ip_network("::/0")]).address(remote, forwarded)
+    assert Peers([ip_network("0.0.0.0/0"), ip_network("::/0")]).address(
+        remote, CIMultiDict([("X-Forwarded-For", value) for value in forwarded])
+    )

@@ -3,8 +3,14 @@
 from ipaddress import ip_network
 
 import pytest
+from multidict import CIMultiDict
 
 from broker.api.peers import Peers, limit_key
+
+
+def headers(*values):
+    return CIMultiDict([("X-Forwarded-For", value) for value in values])
+
 
 TRUSTED = Peers([ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48"), ip_network("127.0.0.1/32")])
 
@@ -40,12 +46,12 @@ TRUSTED = Peers([ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48"), ip_net
 )
 def test_the_nearest_address_that_is_not_ours_is_the_caller(remote, forwarded, address):
     """What a caller writes in front of the list does not count."""
-    assert TRUSTED.address(remote, forwarded) == address
+    assert TRUSTED.address(remote, headers(*forwarded)) == address
 
 
 def test_without_trusted_proxies_the_peer_is_the_caller():
     """The header counts for nothing."""
-    assert Peers().address("10.0.0.1", ["6.6.6.6"]) == "10.0.0.1"
+    assert Peers().address("10.0.0.1", headers("6.6.6.6")) == "10.0.0.1"
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ class World:
 
 
 @asynccontextmanager
-async def running(world, **changes):
+async def running(world, *, tls=None, **changes):
     """Serve the world's API on a free port."""
     parts = {
         "roster": world.roster,
@@ -206,7 +206,7 @@ async def running(world, **changes):
     sock = socket.create_server(("127.0.0.1", 0))
     world.port = sock.getsockname()[1]
     world.url = f"http://127.0.0.1:{world.port}"
-    world.runner = runner = await serve(build_app(**(parts | changes)), sock, stop_within_s=1)
+    world.runner = runner = await serve(build_app(**(parts | changes)), sock, context=tls, stop_within_s=1)
     try:
         async with aiohttp.ClientSession(
             auto_decompress=False, connector=aiohttp.TCPConnector(limit=0)
