@@ -84,7 +84,7 @@ def render(token: Token, form: str, shell: str, now_s: float) -> str:
     """
     bearer = token.access_token.reveal()
     if not bearer or not bearer.isascii() or not bearer.isprintable() or " " in bearer:
-        raise Malformed(f"the {token.source} source gave something that is no token")
+        raise Malformed(f"the {token.source} source gave something that is no token", hint="--verbose")
     if form == "token":
         return bearer + "\n"
     if form == "header":
@@ -119,7 +119,9 @@ def _json(token: Token, bearer: str, now_s: float) -> dict[str, object]:
 
 def _opencode(token: Token, bearer: str) -> dict[str, object]:
     if token.expires_at is None:
-        raise Malformed("the token does not say when it expires, which opencode must know")
+        raise Malformed(
+            "the token does not say when it expires, which opencode must know", hint="--format token"
+        )
     entry: dict[str, object] = {
         "type": "oauth",
         "refresh": "",
@@ -138,7 +140,9 @@ def _env(token: Token, bearer: str, shell: str) -> str:
         "OPENAI_CODEX_EXPIRES_AT": _expires_at(token) or "",
     }
     if not token.account_id.isprintable():
-        raise Malformed("the token's account id holds a character that cannot be printed")
+        raise Malformed(
+            "the token's account id holds a character that cannot be printed", hint="--format token"
+        )
     start, between = {
         "bash": ("export ", "="),
         "fish": ("set -gx ", " "),

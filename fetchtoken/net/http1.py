@@ -53,7 +53,9 @@ def render_request(method: str, target: str, host: str, headers: dict[str, str],
 def _visible(text: str, what: str) -> str:
     if text and all("!" <= c <= "~" for c in text):
         return text
-    raise ConfigError(f"the request's {what} holds a character that HTTP cannot carry")
+    raise ConfigError(
+        f"the request's {what} holds a character that HTTP cannot carry", hint="correct the URL"
+    )
 
 
 class AnswerParser:

@@ -88,9 +88,13 @@ def check_text(where: str, value: str) -> str:
         ConfigError: it is not.
     """
     if len(value) > _LONGEST_VALUE:
-        raise ConfigError(f"{where}: the value is longer than {_LONGEST_VALUE} characters")
+        raise ConfigError(
+            f"{where}: the value is longer than {_LONGEST_VALUE} characters", hint="correct or unset it"
+        )
     if not value.isprintable():
-        raise ConfigError(f"{where}: the value holds a character that cannot be printed")
+        raise ConfigError(
+            f"{where}: the value holds a character that cannot be printed", hint="correct or unset it"
+        )
     return value
 
 

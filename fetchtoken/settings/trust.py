@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from hashlib import sha256
 
-from fetchtoken.domain.errors import ConfigError, FetchTokenError, NotFound, Unsafe
+from fetchtoken.domain.errors import ConfigError, NotFound, Unsafe
 
 __all__ = ["check_project_files", "trust", "trusted_hash", "untrust"]
 
@@ -123,14 +123,14 @@ def untrust(cascade: Cascade, path: str) -> str:
     """
     real = os.path.realpath(path)
     if not trusted_hash(cascade, real):
-        raise NotFound(f"{real} is not trusted")
+        raise NotFound(f"{real} is not trusted", hint="check the path")
     _record(cascade, real, "")
     return real
 
 
 def _record(cascade: Cascade, real: str, digest: str) -> None:
     if "\n" in real:
-        raise ConfigError("a path with a line break in it cannot be recorded")
+        raise ConfigError("a path with a line break in it cannot be recorded", hint="rename it")
     store = _store(cascade)
     try:
         record = _load(store)
@@ -139,4 +139,4 @@ def _record(cascade: Cascade, real: str, digest: str) -> None:
             record[real] = digest
         _save(store, record)
     except OSError as error:
-        raise FetchTokenError(f"{store} cannot be written: {error.strerror}") from None
+        raise Unsafe(f"{store} cannot be written: {error.strerror}", hint=f"ls -ld {store}") from None

@@ -77,11 +77,15 @@ def token_of(peer: str, response: Response, account: str) -> tuple[Token, str]:
     )
     token.plan_type = _text(peer, document, "plan_type") or token.plan_type
     if account and token.account != account:
-        raise Malformed(f"{peer} answered with the token of another account than {account}")
+        raise Malformed(
+            f"{peer} answered with the token of another account than {account}", hint="check CODEX_REMOTE_URL"
+        )
     if token.expires_at is None:
         expires_at = parse_rfc3339(document.get("expires_at"))
         if expires_at is None:
-            raise Malformed(f"{peer} gave a token that does not say when it expires")
+            raise Malformed(
+                f"{peer} gave a token that does not say when it expires", hint="check CODEX_REMOTE_URL"
+            )
         token.expires_at = int(expires_at)
     etag = response.headers.get("etag", "")
     return token, etag if etag.isascii() and etag.isprintable() and len(etag) <= _LONGEST_TEXT else ""

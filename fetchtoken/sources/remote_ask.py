@@ -72,6 +72,7 @@ def ask(settings: Settings, request: Request, key: Secret | None, path: str, cop
         raise Malformed(error.message, hint="check CODEX_REMOTE_URL") from None
     except Unavailable as error:
         if usable is None:
+            error.hint = error.hint or "check CODEX_REMOTE_URL, or try again later"
             raise error from None
         request.note(f"{error.message}; the copy of {_ago(usable)} is used")
         return usable.token
