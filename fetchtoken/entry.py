@@ -34,7 +34,7 @@ def main() -> int:
             os._exit(0)  # all that is left is taking the interpreter apart, a sixth of its life
     except KeyboardInterrupt:
         code = 130
-    return _flushed(code)
+    return code
 
 
 def _cwd() -> str:
@@ -42,18 +42,6 @@ def _cwd() -> str:
         return os.getcwd()
     except OSError:  # deleted under us: then there is no project
         return ""
-
-
-def _flushed(code: int) -> int:
-    """Return the exit code after Typer's own output (help, completions) has left the process."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError:
-        # The interpreter would try again at its end, complain, and exit with 120.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return code or 5
-    return code
 
 
 def execute(  # noqa: PLR0913 - the process, piece by piece

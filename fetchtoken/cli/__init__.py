@@ -5,8 +5,10 @@ Each module of this package with a ``register(app)`` adds its commands.
 
 from __future__ import annotations
 
+from contextlib import redirect_stdout
 from functools import cache
 from importlib import import_module
+from io import TextIOBase
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from typer.main import get_command
 
 from fetchtoken.cli.caller import Caller
 from fetchtoken.domain.errors import ConfigError
+from fetchtoken.output import emit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +54,8 @@ def run_cli(argv: list[str], environ: Mapping[str, str], cwd: str, stdout: Strea
     """
     caller = Caller(environ, cwd, stdout, stderr)
     try:
-        code = _command().main(args=argv, prog_name=PROGRAM, standalone_mode=False, obj=caller)
+        with redirect_stdout(_Printed(stdout)):
+            code = _command().main(args=argv, prog_name=PROGRAM, standalone_mode=False, obj=caller)
     except typer.TyperException as error:
         raise _usage_error(error) from None
     except typer.Abort:
@@ -59,6 +63,22 @@ def run_cli(argv: list[str], environ: Mapping[str, str], cwd: str, stdout: Strea
     if code == _INTERRUPTED:
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
+
+
+class _Printed(TextIOBase):
+    """Standard output as Typer sees it: help that does not arrive is an error like any other."""
+
+    encoding = "utf-8"
+
+    def __init__(self, stdout: Stream) -> None:
+        self._stdout = stdout
+
+    def write(self, text: str, /) -> int:
+        emit(self._stdout, text)
+        return len(text)
+
+    def isatty(self) -> bool:
+        return self._stdout.isatty()
 
 
 @cache

@@ -21,21 +21,15 @@ __all__ = ["register"]
 config = typer.Typer(help="Show and change settings.")
 
 
-def _settings(caller: Caller) -> Settings:
-    """Return the settings even of a project that is not trusted, and say that it is not."""
-    settings = caller.settings(check_project=False)
-    if (error := check_project_files(settings.cascade)) is not None:
-        caller.stderr.note(error.message)
-    return settings
-
-
 @config.command()
 def show(
     context: typer.Context, *, json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
 ) -> None:
     """Print every setting that has a value, with its origin; secrets stay hidden."""
     caller = caller_of(context)
-    settings = _settings(caller)
+    settings = caller.settings(check_project=False)
+    if (error := check_project_files(settings.cascade)) is not None:
+        caller.stderr.note(error.message)
     if json:
         rows = {key: _json_row(settings, key) for key in settings.keys_set}
         caller.print(dumps(rows, indent=2))
@@ -57,7 +51,7 @@ def _json_row(settings: Settings, key: str) -> dict[str, object]:
 def get(context: typer.Context, key: Annotated[str, typer.Argument(metavar="KEY")]) -> None:
     """Print one setting's value; of a secret only that it is set."""
     caller = caller_of(context)
-    settings = _settings(caller)
+    settings = caller.settings()
     name = known_key(key)
     if not settings.origin(name):
         raise NotFound(f"{name} is not set", hint=f"codex-fetchtoken config set {name} VALUE")

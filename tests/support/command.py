@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 from fetchtoken.entry import execute
@@ -61,10 +62,14 @@ class World:
         file.chmod(mode)
         return file
 
-    def run(self, *words: str, plain: bool = True) -> Ran:
+    def run(self, *words: str, plain: bool = True, stdin: str = "") -> Ran:
         """Run a command line in this process."""
         out, err = Capture(), Capture()
-        code = execute(list(words), self.environ, str(self.cwd), out, err, plain=plain)
+        before, sys.stdin = sys.stdin, StringIO(stdin)
+        try:
+            code = execute(list(words), self.environ, str(self.cwd), out, err, plain=plain)
+        finally:
+            sys.stdin = before
         return Ran(code, out.text, err.text)
 
     def process(self, *words: str, stdin: str = "") -> Ran:

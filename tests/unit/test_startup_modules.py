@@ -1,0 +1,137 @@
+"""Start-up is imports: what a plain resolve may load, by name."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import World
+from tests.support.logins import write_auth
+from tests.support.tokens import jwt
+
+ROOT = Path(__file__).parents[2]
+FORBIDDEN = {"typer", "pydantic", "asyncio", "ssl", "aiohttp", "asyncssh", "cryptography"}
+ALLOWED = {
+    "__future__",
+    "fetchtoken",
+    "fetchtoken.codex",
+    "fetchtoken.codex.config",
+    "fetchtoken.domain",
+    "fetchtoken.domain.claims",
+    "fetchtoken.domain.errors",
+    "fetchtoken.domain.instants",
+    "fetchtoken.domain.jsontext",
+    "fetchtoken.domain.names",
+    "fetchtoken.domain.secret",
+    "fetchtoken.domain.token",
+    "fetchtoken.entry",
+    "fetchtoken.files",
+    "fetchtoken.files.guard",
+    "fetchtoken.formats",
+    "fetchtoken.formats.codex",
+    "fetchtoken.options",
+    "fetchtoken.output",
+    "fetchtoken.resolve",
+    "fetchtoken.settings",
+    "fetchtoken.settings.cascade",
+    "fetchtoken.settings.envfile",
+    "fetchtoken.settings.keys",
+    "fetchtoken.settings.project",
+    "fetchtoken.sources",
+    "fetchtoken.sources.local",
+    "fetchtoken.sources.request",
+    "fetchtoken.watchdog",
+    # C modules, free of charge
+    "_json",
+    "binascii",
+    "errno",
+}
+"""Everything that a plain local resolve may add to a bare interpreter."""
+
+# The command ends with os._exit, so what it loaded is written down at that moment.
+_SPY = """
+import os, sys
+before = set(sys.modules)
+sys.path.insert(0, {root!r})
+def told(code):
+    loaded = sorted(set(sys.modules) - before)
+    with open({report!r}, "w") as file:
+        file.write("\\n".join(loaded))
+    real(code)
+real = os._exit
+os._exit = told
+from fetchtoken.entry import main
+sys.exit(main())
+"""
+
+
+def _loaded(world: World, *words: str) -> set[str]:
+    """Return the modules that a command added to an interpreter without site packages."""
+    report = world.home / "modules.txt"
+    code = _SPY.format(root=str(ROOT), report=str(report))
+    subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, *words],
+        env=world.environ,
+        cwd=world.cwd,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    return set(report.read_text().split())
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Return a world with a fresh login."""
+    found = World(tmp_path)
+    write_auth(found.home / ".codex/auth.json", jwt())
+    return found
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["-s", "local", "--min-valid", "60", "--timeout=9", "--no-cache", "--no-refresh"],
+        ["-f", "json"],
+        ["--format=env", "--shell", "powershell"],
+        ["-f", "header"],
+        ["-f", "opencode"],
+        ["-f", "auth-json"],
+    ],
+    ids=lambda words: " ".join(words) or "plain",
+)
+def test_a_plain_local_resolve_loads_only_what_is_listed(world: World, words: list[str]):
+    """Whatever the options, no module beyond the list is loaded, least of all the costly ones."""
+    loaded = _loaded(world, *words)
+    assert "fetchtoken.resolve" in loaded
+    assert loaded <= ALLOWED
+    assert not loaded & FORBIDDEN
+
+
+def test_settings_in_files_cost_no_module(world: World):
+    """Reading every tier, a profile and a named account loads nothing more."""
+    write_auth(world.home / ".codex/accounts/work.json", jwt())
+    world.write(".config/codex-fetchtoken/scorpiox-env.txt", "CODEX_MIN_VALID=900\nACTIVE_PROFILE=ci\n")
+    world.write(".config/codex-fetchtoken/scorpiox-env/ci.txt", "CODEX_ACCOUNT=work\n")
+    world.write("project/scorpiox-env.txt", "CODEX_TOKEN_SOURCE=local\n")
+    assert _loaded(world) <= ALLOWED
+
+
+def test_the_list_would_notice(world: World, tmp_path: Path):
+    """A command that goes through Typer loads modules that are not on the list."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import json, sys; from fetchtoken.cli import run_cli; print(json.dumps(sorted(sys.modules)))",
+        ],
+        env=world.environ,
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert {"typer"} <= set(json.loads(done.stdout)) - ALLOWED
