@@ -1,0 +1,109 @@
+"""The real Codex CLI (npm package ``@openai/codex``), run against the fake backend.
+
+It is looked for at ``$CODEX_BIN``, on ``PATH``, and in ``node_modules`` below the repository
+and below ``$CODEX_NPM_PREFIX``.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.backend import Backend
+from tests.support.need import missing
+
+__all__ = ["Codex", "find_codex", "need_codex"]
+
+LIMIT_S = 90
+"""Longest run of one ``codex exec``; it takes half a second."""
+
+_ROOT = Path(__file__).parents[2]
+_NATIVE = "@openai/codex-*/vendor/*/bin/codex"
+
+
+def find_codex() -> str:
+    """Return the path of the binary, or an empty text."""
+    found = os.environ.get("CODEX_BIN") or shutil.which("codex")
+    if found:
+        return found
+    for prefix in (str(_ROOT), os.environ.get("CODEX_NPM_PREFIX")):
+        modules = Path(prefix or _ROOT) / "node_modules"
+        for pattern in (_NATIVE, f"@openai/codex/node_modules/{_NATIVE}", ".bin/codex"):
+            for candidate in modules.glob(pattern):
+                return str(candidate)
+    return ""
+
+
+def need_codex() -> str:
+    """Return the path of the binary; skip the test without one, fail it where ``CI=true``."""
+    return find_codex() or missing("the Codex CLI", "npm package @openai/codex")
+
+
+@dataclass(frozen=True)
+class Codex:
+    """One installation with a home of its own.
+
+    Args:
+        binary: from :func:`need_codex`.
+        home: its ``CODEX_HOME``, existing.
+        backend: where its model provider, its side services, its token endpoint and its proxy are.
+    """
+
+    binary: str
+    home: Path
+    backend: Backend
+
+    def use_auth_file(self) -> None:
+        """Let it take the bearer from ``auth.json``."""
+        self._configure("requires_openai_auth = true\n")
+
+    def use_command(self, command: str, *arguments: str) -> None:
+        """Let it take the bearer from a command's output."""
+        self._configure(
+            f"[model_providers.fake.auth]\ncommand = {json.dumps(command)}\nargs = {json.dumps(arguments)}\n"
+        )
+
+    def _configure(self, provider: str) -> None:
+        (self.home / "config.toml").write_text(
+            'model = "gpt-fake"\n'
+            'model_provider = "fake"\n'
+            f'chatgpt_base_url = "{self.backend.url}/backend-api"\n'
+            'cli_auth_credentials_store = "file"\n'
+            "check_for_update_on_startup = false\n"
+            "[analytics]\nenabled = false\n"
+            "[model_providers.fake]\n"
+            'name = "fake"\n'
+            f'base_url = "{self.backend.url}/v1"\n'
+            'wire_api = "responses"\n'
+            "request_max_retries = 1\n"
+            "stream_max_retries = 1\n" + provider
+        )
+
+    def environment(self, extra: dict[str, str]) -> dict[str, str]:
+        """Return a clean environment in which nothing reaches another host unseen."""
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self.home.parent),
+            "CODEX_HOME": str(self.home),
+            "CODEX_REFRESH_TOKEN_URL_OVERRIDE": self.backend.url + "/oauth/token",
+            "CODEX_REVOKE_TOKEN_URL_OVERRIDE": self.backend.url + "/oauth/revoke",
+            "HTTP_PROXY": self.backend.url,
+            "HTTPS_PROXY": self.backend.url,
+            "NO_PROXY": "127.0.0.1,localhost",
+            **extra,
+        }
+
+    def run(self, prompt: str = "hi", **extra: str) -> subprocess.CompletedProcess[str]:
+        """Run ``codex exec`` to its end; ``extra`` goes into its environment."""
+        return subprocess.run(
+            [self.binary, "exec", "--skip-git-repo-check", prompt],
+            env=self.environment(extra),
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_S,
+        )
