@@ -34,7 +34,7 @@ class Attempt:
     url: str
     body: bytes = field(repr=False)
     journal_fd: int
-    """The locked journal file, positioned behind its intent."""
+    """The locked journal file, with its intent in it."""
     started_s: float
     """When the attempt began, on :func:`boot_clock_s`."""
     limit_s: float
@@ -83,11 +83,9 @@ def send(attempt: Attempt, environ: Mapping[str, str]) -> Answer:
 
 def journal_answer(attempt: Attempt, answer: Answer) -> bool:
     """Write the raw answer down, durably; return whether that worked."""
-    position = os.lseek(attempt.journal_fd, 0, os.SEEK_CUR)
     try:
         append(attempt.journal_fd, "answer", answer.to_json(), attempt=attempt.name, key=attempt.key)
     except OSError:
-        os.lseek(attempt.journal_fd, position, os.SEEK_SET)
         return False
     return True
 

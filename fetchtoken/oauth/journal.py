@@ -10,9 +10,10 @@ Whoever carries the attempt out holds an exclusive ``flock`` on the file for its
 lock belongs to the open file description, so it passes from the program that made the file to
 the exchange process without a gap. A file that nobody holds tells the end of the story.
 
-On disk a record is its length (4 bytes), its payload and the payload's SHA-256; a record that a
-crash tore does not count. The broker seals payloads with AES-256-GCM; beside ``auth.json``, which
-is plain itself, they are plain.
+On disk each record has a place of its own, so that damage to one does not hide another: its length
+(4 bytes), its payload and the payload's SHA-256. An answer that a crash tore does not count; any
+trace of ``sending`` does. The broker seals payloads with AES-256-GCM; beside ``auth.json``, which is
+plain itself, they are plain.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ ALLOCATED = 64 * 1024
 """Bytes set aside before anything is sent, so that the answer fits on a disk that fills up."""
 
 _LIMIT = 2 << 20
+_PLACES = {"intent": 0, "sending": 4096, "answer": 8192}
+"""Offsets; the first two records have a disk page each, the answer has the rest."""
 _LENGTH = Struct(">I")
 _NONCE_SIZE = 12
 
@@ -103,21 +106,28 @@ def create(path: str, intent: dict[str, object], key: JournalKey | None = None) 
 def reserve(fd: int) -> None:
     """Set the file's space aside by writing zeros: unlike a hole or a promise, they hold on any disk."""
     write_all(fd, bytes(ALLOCATED))
-    os.lseek(fd, 0, os.SEEK_SET)
     os.fsync(fd)
 
 
 def append(
     fd: int, kind: str, value: dict[str, object], *, attempt: str, key: JournalKey | None = None
 ) -> None:
-    """Write one record at the descriptor's position and make it durable.
+    """Write one record into its place and make it durable; one that is there is written over.
+
+    Args:
+        fd: the locked file.
+        kind: ``intent``, ``sending`` or ``answer``.
+        value: what to write down; JSON-able.
+        attempt: the file's base name, to which a sealed record is bound.
+        key: seals the payload; ``None`` writes it plain.
 
     Raises:
         OSError: it may not be durable.
     """
-    payload = dumps({"kind": kind, **value}).encode()
+    payload = dumps({**value, "kind": kind}).encode()
     if key is not None:
         payload = _seal(payload, attempt, key)
+    os.lseek(fd, _PLACES[kind], os.SEEK_SET)
     write_all(fd, _LENGTH.pack(len(payload)) + payload + sha256(payload).digest())
     os.fsync(fd)
 
@@ -130,7 +140,7 @@ def inspect(path: str, keys: dict[str, JournalKey] | None = None) -> Entry:
         keys: by key id, for sealed payloads.
     """
     try:
-        fd = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except FileNotFoundError:
         return Entry(Phase.MISSING)
     try:
@@ -145,39 +155,30 @@ def inspect(path: str, keys: dict[str, JournalKey] | None = None) -> Entry:
 
 
 def _parse(data: bytes, attempt: str, keys: dict[str, JournalKey]) -> Entry:
-    intent: dict[str, object] = {}
-    answer: Answer | None = None
-    sending = False
-    for payload in _payloads(data):
+    records: dict[str, dict[str, object]] = {}
+    for kind in _PLACES:
+        payload = _payload(data, kind)
         try:
-            record = _open(payload, attempt, keys)
-            kind = record.pop("kind", "")
-            if kind == "intent":
-                intent = record
-            elif kind == "sending":
-                sending = True
-            elif kind == "answer":
-                answer = Answer.from_json(record)
+            record = {} if payload is None else _open(payload, kind, attempt, keys)
+            answer = Answer.from_json(record) if kind == "answer" and record else None
         except ValueError:
-            return Entry(Phase.UNREADABLE, intent)
+            return Entry(Phase.UNREADABLE, records.get("intent", {}))
+        records[kind] = record
     if answer is not None:
-        return Entry(Phase.ANSWERED, intent, answer)
-    return Entry(Phase.SENT if sending else Phase.UNSENT, intent)
+        return Entry(Phase.ANSWERED, records["intent"], answer)
+    sending = any(data[_PLACES["sending"] : _PLACES["answer"]])
+    return Entry(Phase.SENT if sending else Phase.UNSENT, records["intent"])
 
 
-def _payloads(data: bytes) -> list[bytes]:
-    """Return the payloads of whole records, up to the first zero length or torn record."""
-    found = []
-    at = 0
-    while at + _LENGTH.size <= len(data):
-        (length,) = _LENGTH.unpack_from(data, at)
-        start, end = at + _LENGTH.size, at + _LENGTH.size + length
-        payload = data[start:end]
-        if length == 0 or len(payload) < length or sha256(payload).digest() != data[end : end + 32]:
-            break
-        found.append(payload)
-        at = end + 32
-    return found
+def _payload(data: bytes, kind: str) -> bytes | None:
+    """Return the payload of a whole record, or ``None`` where there is none or a torn one."""
+    start = _PLACES[kind] + _LENGTH.size
+    if len(data) < start:
+        return None
+    (length,) = _LENGTH.unpack_from(data, _PLACES[kind])
+    payload = data[start : start + length]
+    whole = length and sha256(payload).digest() == data[start + length : start + length + 32]
+    return payload if whole else None
 
 
 def _seal(payload: bytes, attempt: str, key: JournalKey) -> bytes:
@@ -188,7 +189,7 @@ def _seal(payload: bytes, attempt: str, key: JournalKey) -> bytes:
     return header + nonce + AESGCM(key.key).encrypt(nonce, payload, header + attempt.encode())
 
 
-def _open(payload: bytes, attempt: str, keys: dict[str, JournalKey]) -> dict[str, object]:
+def _open(payload: bytes, kind: str, attempt: str, keys: dict[str, JournalKey]) -> dict[str, object]:
     """Return the record in a payload.
 
     Raises:
@@ -208,8 +209,8 @@ def _open(payload: bytes, attempt: str, keys: dict[str, JournalKey]) -> dict[str
         except InvalidTag:
             raise ValueError("failed integrity check") from None
     record = loads(payload.decode())
-    if not isinstance(record, dict):
-        raise ValueError("not a record")  # noqa: TRY004 - damage in a file, not a caller's type error
+    if not isinstance(record, dict) or record.pop("kind", "") != kind:
+        raise ValueError("not the record that belongs here")
     return record
 
 
