@@ -1,7 +1,6 @@
 """One request on its way through the API."""
 
-import os
-from itertools import count
+from random import Random
 
 from aiohttp.web import Request
 from multidict import istr
@@ -12,8 +11,7 @@ __all__ = ["Call", "request_id_of"]
 
 _ID_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _ID_LONGEST = 64
-_ID_START = os.urandom(6).hex()
-_ID_COUNT = count(1)
+_random = Random()  # noqa: S311 - names a request and is no secret
 
 
 class Call:
@@ -54,4 +52,4 @@ def request_id_of(given: str | None) -> str:
     """
     if given and len(given) <= _ID_LONGEST and _ID_LETTERS.issuperset(given) and redact_text(given) == given:
         return given
-    return f"{_ID_START}-{next(_ID_COUNT):x}"
+    return f"{_random.getrandbits(64):016x}"
