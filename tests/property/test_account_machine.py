@@ -88,20 +88,28 @@ class AccountWalk(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.attempts)
-    @rule(which=st.integers(0, 50), event=WITHOUT_TOKENS)
-    def ends(self, which, event):
-        """Some attempt, the current or any earlier one, ends without tokens."""
+    @rule(event=WITHOUT_TOKENS)
+    def ends(self, event):
+        """The newest attempt ends without tokens."""
+        self._outcome(-1, event)
+
+    @precondition(lambda self: len(self.attempts) > 1)
+    @rule(which=st.integers(0, 50), event=WITHOUT_TOKENS | WITH_TOKENS)
+    def reports_late(self, which, event):
+        """Any earlier attempt is heard of, at last or again."""
         self._outcome(which, event)
 
     @precondition(lambda self: self.attempts)
-    @rule(which=st.integers(0, 50), event=WITH_TOKENS)
-    def answers(self, which, event):
-        """Some attempt, the current or any earlier one, turns out to have brought tokens."""
-        self._outcome(which, event)
+    @rule(event=WITH_TOKENS)
+    def answers(self, event):
+        """The newest attempt brought tokens."""
+        self._outcome(-1, event)
 
-    @rule()
-    def login(self):
-        """A person logs in again."""
+    @rule(hesitates=st.integers(0, 4))
+    def login(self, hesitates):
+        """Now and then a person logs in again."""
+        if hesitates:
+            return
         cell = step(self.row.state, Event.LOGIN_DONE)
         login_id = str(int(self.row.login_id) + 1)
         fresh = replace(

@@ -145,7 +145,7 @@ def test_systemd_credentials_come_first(tmp_path):
 
 @pytest.mark.parametrize(("mode", "accepted"), [(0o400, True), (0o440, True), (0o444, False), (0o460, False)])
 def test_a_credentials_acl_shows_as_group_read(tmp_path, mode, accepted):
-    """The unit is granted its credential by an ACL, whose mask shows as group-read; more than that is refused."""
+    """The unit is granted its credential by an ACL, whose mask shows as group-read; more is refused."""
     path = tmp_path / "master.key"
     create_keyring(path)
     path.chmod(mode)
