@@ -117,6 +117,8 @@ def _tcp(sockets: ModuleType, host: str, port: int, peer: str, deadline_s: float
             left_s = remaining_s(deadline_s)
             stream.settimeout(left_s if number == len(addresses) else min(left_s, _TRY_S))
             stream.connect(address)
+            # TLS writes its last handshake message and the request apart: Nagle would cost a round trip.
+            stream.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
         except OSError as error:
             problem = words_of(error)
             if stream is not None:

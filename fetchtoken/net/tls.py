@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import ssl
 
 from fetchtoken.domain.errors import ConfigError
 from fetchtoken.net.connect import remaining_s
 from fetchtoken.net.errors import NotSent, words_of
+from fetchtoken.net.light_ssl import ssl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -68,6 +68,8 @@ class Peer:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
+            if connection.family != socket.AF_UNIX:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.accepted += 1
             self.arrived.set()
             thread = threading.Thread(target=self._run, args=(connection,))

@@ -1,5 +1,7 @@
 import base64
 import ssl
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -67,6 +69,17 @@ def test_without_a_hashed_directory_only_the_bundle_is_tried(tmp_path):
     assert tls.trusts(None, {"SSL_CERT_DIR": str(tmp_path)}) == [("", "")]
     assert tls.trusts(None, {"SSL_CERT_DIR": str(tmp_path / "none")}) == [("", "")]
     assert tls.trusts("a.pem", {"SSL_CERT_FILE": "b.pem"}) == [("a.pem", "")]
+
+
+def test_ssl_is_imported_without_re():
+    """``base64`` is put off until somebody converts a certificate, and works then."""
+    code = (
+        "import sys; sys.path.insert(0, '.')\n"
+        "import fetchtoken.net.tls\nassert not {'re', 'base64'} & set(sys.modules), 'too much'\n"
+        "import ssl\npem = ssl.DER_cert_to_PEM_cert(b'abc')\nassert ssl.PEM_cert_to_DER_cert(pem) == b'abc'\n"
+        "import base64\nassert base64.b64encode(b'abc') == b'YWJj'"
+    )
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
 
 
 def test_an_unknown_authority_is_refused(authority):
