@@ -159,14 +159,12 @@ class StrictIssuer:
             stranger: put another account's claims into the tokens.
         """
         seen = self.look(fields)
-        if code := self._complaint(fields, seen):
-            if code == "refresh_token_reused" and seen.login is not None:
-                seen.login.revoked = "a spent refresh token was used again"
+        login, code = seen.login, self._complaint(fields, seen)
+        if login is None or code:
+            if login is not None and code == "refresh_token_reused":
+                login.revoked = "a spent refresh token was used again"
                 return _refused(seen, code, text="reused: family revoked")
             return _refused(seen, code)
-        login = seen.login
-        if login is None:
-            return _refused(seen, "invalid_grant")
         shown = login
         if stranger:
             shown = replace(login, account_id=self._maker.text(12), user_id="user-" + self._maker.text(12))

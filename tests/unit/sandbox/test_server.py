@@ -13,6 +13,7 @@ import pytest
 from broker.sandbox.server import SandboxIssuer, banner, serve_sandbox
 from fetchtoken.domain.errors import ConfigError, NotFound, Unsafe
 from tests.support.issuer import issuer_in_thread, start_issuer_process
+from tests.support.need import missing
 
 
 @pytest.mark.parametrize(
@@ -32,12 +33,22 @@ async def test_only_loopback(host):
         await SandboxIssuer().start(host, 0)
 
 
+def _has_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize(
     ("host", "shown"),
     [("127.0.0.1", "127.0.0.1"), ("localhost", "127.0.0.1"), ("127.1.2.3", "127.1.2.3"), ("::1", "[::1]")],
 )
 async def test_loopback_addresses(host, shown):
     """Every loopback address will do, and the URL names it."""
+    if host == "::1" and not _has_ipv6():
+        missing("IPv6 on loopback", "kernel setting net.ipv6.conf.lo.disable_ipv6 = 0")
     issuer = SandboxIssuer()
     await issuer.start(host, 0)
     assert re.fullmatch(rf"http://{re.escape(shown)}:\d+", issuer.url)
