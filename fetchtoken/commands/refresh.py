@@ -9,7 +9,7 @@ from fetchtoken.codex.config import store_mode
 from fetchtoken.codex.local_attempt import attempt_path
 from fetchtoken.codex.refresh_file import is_due
 from fetchtoken.commands.asking import Note, request_for
-from fetchtoken.domain.errors import ConfigError, FetchTokenError, LoginRequired, NotFound
+from fetchtoken.domain.errors import ConfigError, FetchTokenError, LoginRequired, NotFound, Unsafe
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.names import check_name, is_name
 from fetchtoken.domain.token import CODEX_WINDOW_S, refresh_due_at
@@ -43,9 +43,13 @@ def refresh(settings: Settings, note: Note, *, name: str, all_accounts: bool, fo
         note("nothing to do: the source is remote, so the broker refreshes")
         return
     account = check_name(name, "account") if name else settings.account
+    paths = _all_files(settings) if all_accounts else _one_file(settings, account, note)
+    twins = _twins(paths)
     first: FetchTokenError | None = None
-    for path in _all_files(settings) if all_accounts else _one_file(settings, account, note):
+    for path in paths:
         try:
+            if path in twins:
+                raise _shared(path, twins[path])
             _refresh_file(path, settings, note, force=force)
         except FetchTokenError as error:
             if first is not None:
@@ -84,6 +88,32 @@ def _all_files(settings: Settings) -> list[str]:
         os.path.join(directory, f"{stem}.json") for stem in stems if is_name(stem) and stem != "registry"
     ]
     return list({os.path.realpath(path): path for path in reversed(paths)}.values())[::-1]
+
+
+def _twins(paths: list[str]) -> dict[str, str]:
+    """Return, for each file that holds the same refresh token as another one, that other one.
+
+    Tools that switch accounts by copying make them. An exchange of either kills the other, and
+    an exchange of both kills the login.
+    """
+    holders: dict[str, list[str]] = {}
+    for path in paths:
+        try:
+            token = load(path).refresh_token
+        except FetchTokenError:
+            continue
+        if token:
+            holders.setdefault(token.fingerprint(), []).append(path)
+    return {
+        path: same[index - 1] for same in holders.values() if len(same) > 1 for index, path in enumerate(same)
+    }
+
+
+def _shared(path: str, other: str) -> Unsafe:
+    return Unsafe(
+        f"{path} and {other} hold the same login, and a refresh of one would end the other",
+        hint="keep one of them, and make the other a link to it",
+    )
 
 
 def _refresh_file(path: str, settings: Settings, note: Note, *, force: bool) -> None:

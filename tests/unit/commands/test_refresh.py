@@ -92,6 +92,19 @@ def test_one_failure_does_not_stop_the_others(world, issuer):
     assert held(path)["refresh_token"] != good.refresh_token
 
 
+def test_copies_of_one_login_are_not_refreshed(world, issuer):
+    """Two files with one refresh token: neither is sent (exit 8), for the second would end the login."""
+    shared, other = issuer.mint(life_s=10_000, age_s=9_000), issuer.mint(life_s=10_000, age_s=9_000)
+    put(world, shared)
+    put(world, shared, ".codex/accounts/copy.json")
+    put(world, other, ".codex/accounts/other.json")
+    ran = world.process("refresh", "--all")
+    assert ran.code == 8
+    assert "hold the same login" in ran.err
+    assert len(issuer.exchanges()) == 1
+    assert issuer.exchange(shared.refresh_token)[0] == 200
+
+
 @pytest.mark.parametrize(
     ("document", "words"),
     [

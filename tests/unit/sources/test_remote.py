@@ -272,6 +272,7 @@ def test_each_answer_has_its_error(tmp_path, given, kind, words):
             fetch(settings, request_of(account=account))
     assert type(caught.value) is kind or kind is Unavailable
     text = caught.value.message + caught.value.hint
+    assert caught.value.hint
     assert "\x1b" not in text
     assert KEY not in text
 
