@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from fetchtoken.domain.errors import ConfigError
+from fetchtoken.domain.errors import ConfigError, Unsafe
 from fetchtoken.net.client import request
 from fetchtoken.net.errors import NoAnswer, NotSent
 from fetchtoken.oauth.journal import JournalKey, append
@@ -68,7 +68,7 @@ def send(attempt: Attempt, environ: Mapping[str, str]) -> Answer:
             environ=environ,
             before_first_byte=before_first_byte,
         )
-    except (NotSent, ConfigError) as error:
+    except (NotSent, ConfigError, Unsafe) as error:
         return Answer(sent=False, reason=error.message)
     except NoAnswer as error:
         return Answer(sent=True, reason=error.message)
