@@ -16,7 +16,7 @@ from fetchtoken.domain.token import CODEX_WINDOW_S, refresh_due_at
 from fetchtoken.formats.codex import ACCESS_ONLY, AuthFile
 from fetchtoken.settings import Settings
 from fetchtoken.sources.keyring import read_keyring
-from fetchtoken.sources.local import find_file, load
+from fetchtoken.sources.local import check_account, find_file, load
 from fetchtoken.sources.local_renewal import carry_out, explain
 
 __all__ = ["refresh"]
@@ -50,7 +50,7 @@ def refresh(settings: Settings, note: Note, *, name: str, all_accounts: bool, fo
         try:
             if path in twins:
                 raise _shared(path, twins[path])
-            _refresh_file(path, settings, note, force=force)
+            _refresh_file(path, settings, note, account="" if all_accounts else account, force=force)
         except FetchTokenError as error:
             if first is not None:
                 note(f"{error.message}")
@@ -116,13 +116,14 @@ def _shared(path: str, other: str) -> Unsafe:
     )
 
 
-def _refresh_file(path: str, settings: Settings, note: Note, *, force: bool) -> None:
+def _refresh_file(path: str, settings: Settings, note: Note, *, account: str, force: bool) -> None:
     """Refresh one file, or note why that is not needed or not possible."""
     try:
         auth = load(path)
     except (NotFound, LoginRequired) as error:
         note(f"nothing to do: {error.message}")
         return
+    check_account(auth, settings, account)
     if not auth.refresh_token:
         _note_without_refresh_token(auth, note)
         return

@@ -21,7 +21,7 @@ from fetchtoken.formats.codex import ACCESS_ONLY, AuthFile
 from fetchtoken.settings import Settings
 from fetchtoken.sources import remote
 from fetchtoken.sources.keyring import fetch_from_keyring
-from fetchtoken.sources.local import dead, find_file, load, short_lived
+from fetchtoken.sources.local import check_account, dead, find_file, load, short_lived
 from fetchtoken.sources.request import Request
 
 __all__ = ["View", "view_all"]
@@ -111,6 +111,7 @@ def _look_local(view: View, settings: Settings, request: Request) -> None:
     path = find_file(settings, request.account)
     view.place, view.refreshed_by = path, ""
     auth = load(path)
+    check_account(auth, settings, request.account)
     view.token = token = auth.token(account=request.account)
     view.refreshed_by = _refresher(auth)
     if auth.refresh_token and token.expires_at is not None and token.issued_at is not None:

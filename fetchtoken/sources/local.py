@@ -10,7 +10,7 @@ from fetchtoken.domain.token import CODEX_WINDOW_S
 from fetchtoken.files.guard import read_private
 from fetchtoken.formats.codex import AuthFile, check_login, parse_auth_file
 
-__all__ = ["fetch", "find_file", "load"]
+__all__ = ["check_account", "fetch", "find_file", "load"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def fetch(settings: Settings, request: Request) -> Token:
                 return kept
     path = find_file(settings, request.account)
     auth = load(path)
-    _check_account(auth, settings, request.account)
+    check_account(auth, settings, request.account)
     token = auth.token(account=request.account or _stem(path))
     past = _has_attempt(path)
     if not past and not request.force_refresh and _lives(token, request.min_valid_s):
@@ -96,7 +96,7 @@ def _stem(path: str) -> str:
     return name.removesuffix(".json") if os.path.basename(directory) == "accounts" else ""
 
 
-def _check_account(auth: AuthFile, settings: Settings, account: str) -> None:
+def check_account(auth: AuthFile, settings: Settings, account: str) -> None:
     """Raise where an account is asked for and the one file that is named holds another."""
     if not account or not settings.credentials_file:
         return

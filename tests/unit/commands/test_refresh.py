@@ -150,6 +150,15 @@ def test_a_login_in_the_keyring(world):
     assert (ran.code, "keyring" in ran.err) == (0, True)
 
 
+def test_a_named_file_of_another_account(world, issuer):
+    """NAME with a file that holds another account is exit 4, for status too; nothing is sent."""
+    path = put(world, issuer.mint(life_s=10_000, age_s=9_000))
+    world.environ["CODEX_CREDENTIALS_FILE"] = str(path)
+    assert world.run("refresh", "work").code == 4
+    assert world.run("--account", "work", "status").code == 4
+    assert issuer.exchanges() == []
+
+
 def test_a_login_that_others_can_read(world, issuer):
     """Loose modes are exit 8, not a note."""
     put(world, issuer.mint()).chmod(0o644)
