@@ -19,17 +19,26 @@ from __future__ import annotations
 import os
 
 from fetchtoken.domain.errors import ConfigError
-from fetchtoken.settings.envfile import EnvFile, parse_lines, read_env_file
 from fetchtoken.settings.keys import ALIASES, KINDS, PROJECT_KEYS
 from fetchtoken.settings.project import PROJECT_FILES, find_project, why_ignored
 
-__all__ = ["FILE_NAME", "Cascade", "Entry", "Tier", "home_directory", "user_directory"]
+__all__ = [
+    "FILE_NAME",
+    "Cascade",
+    "Entry",
+    "Tier",
+    "home_directory",
+    "open_env_file",
+    "user_directory",
+    "where",
+]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fetchtoken.options import Options
+    from fetchtoken.settings.envfile import EnvFile
 
 FILE_NAME = "scorpiox-env.txt"
 SYSTEM_DIRECTORY = "/etc/codex-fetchtoken"
@@ -146,8 +155,13 @@ class Cascade:
 
     def _read(self, path: str, *, trusted: bool) -> bool:
         """Read one tier; tell whether there is one."""
+        fd = open_env_file(path, self.notes.append)
+        if fd < 0:
+            return False
+        from fetchtoken.settings.envfile import parse_lines, read_env_file
+
         complain = self._complain if trusted else self._ignore_line
-        file = read_env_file(path, self._seen, self.notes.append, complain)
+        file = read_env_file(path, fd, self._seen, complain)
         if file is None:
             return False
         if not trusted and (reason := why_ignored(path, file.status)):
@@ -212,6 +226,22 @@ class Cascade:
             if keys and not tier.trusted:
                 found.append((tier, keys))
         return found
+
+
+def open_env_file(path: str, note: Callable[[str], None]) -> int:
+    """Return a descriptor, or -1 where there is no such file, or only others may read it.
+
+    Args:
+        path: the file; symbolic links are followed, pipes do not block.
+        note: told when the file is there but closed to the caller, as root's own may be.
+    """
+    try:
+        return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
+    except (FileNotFoundError, NotADirectoryError):
+        return -1
+    except OSError as error:
+        note(f"{path} is ignored: {error.strerror}")
+        return -1
 
 
 def where(key: str, entry: Entry) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from errno import ENOENT, ENOTDIR
 
 from fetchtoken.settings.keys import ALIASES, KINDS
 
@@ -17,7 +16,6 @@ _LIMIT = 1 << 20
 _LONGEST_KEY = 64
 _LONGEST_VALUE = 4096
 _REGULAR = 0o100000
-_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class EnvFile:
@@ -38,25 +36,16 @@ class EnvFile:
 
 
 def read_env_file(
-    path: str,
-    seen: set[tuple[int, int]],
-    note: Callable[[str], None],
-    complain: Callable[[str], None],
+    path: str, fd: int, seen: set[tuple[int, int]], complain: Callable[[str], None]
 ) -> EnvFile | None:
-    """Read a file unless there is none or it was read before.
+    """Read an open file to its end and close it, unless it was read before.
 
     Args:
-        path: the file; symbolic links are followed.
+        path: where it stands.
+        fd: the descriptor; it is closed in any case.
         seen: device and inode of the files read so far; this one's is added.
-        note: told when the file is there but the caller may not read it, as with root's own.
         complain: told when it is no regular file, or too large; may raise.
     """
-    try:
-        fd = os.open(path, _FLAGS)
-    except OSError as error:
-        if error.errno not in (ENOENT, ENOTDIR):
-            note(f"{path} is ignored: {error.strerror}")
-        return None
     try:
         status = os.fstat(fd)
         identity = (status.st_dev, status.st_ino)

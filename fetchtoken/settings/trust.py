@@ -98,13 +98,15 @@ def trust(cascade: Cascade, path: str) -> str:
         ConfigError: it is no settings file.
         Unsafe: somebody else could change it at any time.
     """
+    from fetchtoken.settings.cascade import open_env_file
     from fetchtoken.settings.envfile import parse_lines, read_env_file
     from fetchtoken.settings.project import why_ignored
 
     def refuse(message: str) -> None:
         raise ConfigError(message, hint="correct the file first")
 
-    file = read_env_file(path, set(), refuse, refuse)
+    fd = open_env_file(path, refuse)
+    file = None if fd < 0 else read_env_file(path, fd, set(), refuse)
     if file is None:
         raise NotFound(f"{path} does not exist", hint="name the project's scorpiox-env.txt")
     if reason := why_ignored(path, file.status):

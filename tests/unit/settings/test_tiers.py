@@ -102,7 +102,7 @@ def test_a_file_that_the_caller_may_not_read_is_passed_over_with_a_note(world: W
     """Root's own ``/etc`` file does not stop everybody else's command."""
     import os
 
-    from fetchtoken.settings import envfile
+    from fetchtoken.settings import cascade
 
     world.write(ETC, "CODEX_ACCOUNT=etc\n")
     real = os.open
@@ -112,7 +112,7 @@ def test_a_file_that_the_caller_may_not_read_is_passed_over_with_a_note(world: W
             raise PermissionError(13, "Permission denied")
         return real(path, *rest)
 
-    monkeypatch.setattr(envfile.os, "open", refuse)
+    monkeypatch.setattr(cascade.os, "open", refuse)
     settings = read(world)
     assert settings.account == ""
     assert settings.notes == [f"{world.home}/{ETC} is ignored: Permission denied"]
