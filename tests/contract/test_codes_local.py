@@ -1,56 +1,17 @@
-"""Exit codes of ``codex-fetchtoken`` with the local source."""
-
-import json
-import signal
-from pathlib import Path
+"""Exit codes of ``codex-fetchtoken`` for what it finds in Codex's file."""
 
 import pytest
 
+from tests.contract.stage import EXPIRED, SHORT, Stage
 from tests.contract.table import FETCHTOKEN, case, cases_of, check
 from tests.support.command import Ran
-from tests.support.issuer import Issuer, Login, issuer_in_thread
 from tests.support.logins import write_auth
-from tests.support.peers import closed_port
-from tests.support.programs import Machine, ended
 from tests.support.tokens import jwt
-
-EXPIRED = {"life_s": 1000, "age_s": 900}
-SHORT = {"life_s": 2000, "age_s": 900}
-REFRESH_URL = "CODEX_REFRESH_TOKEN_URL_OVERRIDE"
-
-
-@pytest.fixture(scope="module")
-def issuer():
-    with issuer_in_thread() as running:
-        yield running
-
-
-class Stage(Machine):
-    """A machine whose logins come from the sandbox."""
-
-    def __init__(self, root: Path, issuer: Issuer) -> None:
-        super().__init__(root)
-        self.issuer = issuer
-        self.environ[REFRESH_URL] = issuer.token_url
-        self.auth_file.parent.mkdir()
-
-    def login(self, *, fault: str = "", **wishes: int) -> Login:
-        """Put a login where Codex keeps it; the next exchange of it meets the fault."""
-        login = self.issuer.mint(**wishes)
-        login.write(self.auth_file)
-        if fault:
-            self.issuer.fault(fault, login_id=login.login_id)
-        return login
-
-    def document(self, **fields: object) -> None:
-        """Put a file of another shape there."""
-        self.auth_file.write_text(json.dumps(fields))
-        self.auth_file.chmod(0o600)
 
 
 @pytest.fixture
-def stage(tmp_path, issuer):
-    return Stage(tmp_path, issuer)
+def stage(tmp_path, shared_issuer):
+    return Stage(tmp_path, shared_issuer)
 
 
 # Alive.
@@ -197,69 +158,6 @@ def _(stage: Stage) -> Ran:
     return stage.fetch("--account", "work", CODEX_CREDENTIALS_FILE=str(stage.auth_file))
 
 
-# Not now.
-
-
-def _failures() -> None:
-    for fault in ("503", "429", "429-retry-after", "403-page", "redirect-302", "500", "html", "torn"):
-
-        @case(FETCHTOKEN, 5, f"expired, the issuer answers {fault}", says="auth.json")
-        def _(stage: Stage, fault: str = fault) -> Ran:
-            stage.login(fault=fault, **EXPIRED)
-            return stage.fetch()
-
-
-_failures()
-
-
-@case(FETCHTOKEN, 5, "expired, issuer down", says="cannot be reached", hint="try again")
-def _(stage: Stage) -> Ran:
-    stage.login(**EXPIRED)
-    with closed_port() as port:
-        return stage.fetch(**{REFRESH_URL: f"http://127.0.0.1:{port}/oauth/token"})
-
-
-@case(FETCHTOKEN, 5, "expired and in doubt", says="in doubt", hint="codex-fetchtoken refresh --force")
-def _(stage: Stage) -> Ran:
-    stage.login(fault="commit-then-reset", **EXPIRED)
-    stage.fetch()
-    return stage.fetch()
-
-
-@case(FETCHTOKEN, 5, "expired, with --no-refresh", says="expired", hint="without --no-refresh")
-def _(stage: Stage) -> Ran:
-    stage.login(**EXPIRED)
-    return stage.fetch("--no-refresh")
-
-
-@case(FETCHTOKEN, 5, "alive but short, issuer down", says="--min-valid", hint="--min-valid 0")
-def _(stage: Stage) -> Ran:
-    stage.login(**SHORT)
-    with closed_port() as port:
-        return stage.fetch("--min-valid", "5000", **{REFRESH_URL: f"http://127.0.0.1:{port}/"})
-
-
-@case(FETCHTOKEN, 5, "alive but short, no refresh token", says="--min-valid", hint="--min-valid 0")
-def _(stage: Stage) -> Ran:
-    write_auth(stage.auth_file, jwt(2000, age_s=900))
-    return stage.fetch("--min-valid", "5000")
-
-
-@case(FETCHTOKEN, 5, "issued less than ten minutes ago", says="issuer gives only", hint="--min-valid 0")
-def _(stage: Stage) -> Ran:
-    stage.login(life_s=2000)
-    return stage.fetch("--min-valid", "5000")
-
-
-@case(FETCHTOKEN, 5, "the refresh takes longer than --timeout", says="--timeout", hint="again")
-def _(stage: Stage) -> Ran:
-    stage.login(fault="hold", **EXPIRED)
-    ran = stage.fetch("--timeout", "1.5")
-    stage.issuer.until_held()
-    stage.issuer.release()
-    return ran
-
-
 # Nonsense.
 
 
@@ -284,18 +182,6 @@ _nonsense()
 def _(stage: Stage) -> Ran:
     stage.auth_file.mkdir()
     return stage.fetch()
-
-
-@case(FETCHTOKEN, 130, "Ctrl-C in mid-refresh")
-def _(stage: Stage) -> Ran:
-    login = stage.login(fault="hold", **EXPIRED)
-    process = stage.start(FETCHTOKEN)
-    stage.issuer.until_held()
-    process.send_signal(signal.SIGINT)
-    ran = ended(process)
-    stage.issuer.release()
-    assert stage.fetch().out.strip() not in ("", login.access_token)
-    return ran
 
 
 @pytest.mark.parametrize("row", cases_of(__name__), ids=str)

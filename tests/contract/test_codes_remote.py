@@ -10,7 +10,6 @@ import pytest
 
 from tests.contract.table import FETCHTOKEN, case, cases_of, check
 from tests.support.command import Ran
-from tests.support.logins import write_auth
 from tests.support.peers import Peer, answering, closed_port, hang
 from tests.support.programs import Machine, ended
 from tests.support.tokens import answer, http, jwt
@@ -99,6 +98,13 @@ def _(stage: Stage) -> Ran:
     assert first == second
     assert replies == []
     return second
+
+
+@case(FETCHTOKEN, 0, "sync: an access-only file", hint="good until", notes=1)
+def _(stage: Stage) -> Ran:
+    ran = stage.asks(http(200, answer(jwt())), "sync")
+    assert '"refresh_token": ""' in stage.auth_file.read_text()
+    return ran
 
 
 # The broker's refusals.
@@ -250,60 +256,6 @@ def _(stage: Stage) -> Ran:
         assert peer.arrived.wait(30)
         process.send_signal(signal.SIGINT)
         return ended(process)
-
-
-# Lists: 3, 4, 5 and 7 fall through, 2, 6 and 8 stop; the code is the first source's.
-
-
-def _falls_through() -> None:
-    for code, what, local in [
-        (3, "expired", jwt(1000, age_s=900)),
-        (4, "no login", ""),
-        (5, "short-lived", jwt(1000, age_s=400)),
-        (7, "no auth file", "{"),
-    ]:
-
-        def put(stage: Stage, local: str) -> None:
-            if local == "{":
-                stage.write(".codex/auth.json", local)
-            elif local:
-                write_auth(stage.auth_file, local)
-
-        @case(FETCHTOKEN, 0, f"local,remote: {code} {what}, then a token", says="eyJ")
-        def _(stage: Stage, local: str = local, put: Any = put) -> Ran:
-            put(stage, local)
-            return stage.asks(http(200, answer(jwt())), "--source", "local,remote")
-
-        @case(FETCHTOKEN, code, f"local,remote: {code} {what}, then 6", says="remote: ")
-        def _(stage: Stage, local: str = local, put: Any = put) -> Ran:
-            put(stage, local)
-            return stage.asks(problem(401, "invalid_token"), "--source", "local,remote")
-
-
-_falls_through()
-
-
-def _stops() -> None:
-    for code, what, url in [
-        (2, "no URL", "https://user:hunter2@b.example"),
-        (8, "plain http", "http://broker.example"),
-    ]:
-
-        @case(FETCHTOKEN, code, f"remote,local: {code} {what} stops the list")
-        def _(stage: Stage, url: str = url) -> Ran:
-            write_auth(stage.auth_file, jwt())
-            ran = stage.fetch("--source", "remote,local", CODEX_REMOTE_URL=url)
-            assert "hunter2" not in ran.err
-            return ran
-
-
-_stops()
-
-
-@case(FETCHTOKEN, 6, "remote,local: 6 stops the list")
-def _(stage: Stage) -> Ran:
-    write_auth(stage.auth_file, jwt())
-    return stage.asks(problem(403, "not_granted"), "--source", "remote,local")
 
 
 @pytest.mark.parametrize("row", cases_of(__name__), ids=str)
