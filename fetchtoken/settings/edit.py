@@ -94,7 +94,8 @@ def _project_file(cascade: Cascade, key: str) -> str:
         raise ConfigError("the working directory is in no project", hint="git init, or --tier user")
     paths = [f"{cascade.project}/{name}" for name in PROJECT_FILES]
     path = next((path for path in reversed(paths) if os.path.isfile(path)), paths[0])
-    if not os.path.realpath(path).startswith(os.path.realpath(cascade.project) + "/"):
+    root = os.path.realpath(cascade.project)
+    if os.path.commonpath([root, os.path.realpath(path)]) != root:
         raise Unsafe(f"{path} is a link out of the project", hint="--tier user")
     return path
 

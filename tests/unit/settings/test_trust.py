@@ -172,3 +172,11 @@ def test_a_file_that_others_can_swap_cannot_be_trusted(world: World):
     path.parent.chmod(0o777)
     with pytest.raises(Unsafe, match="others can write"):
         trust(_cascade(world), str(path))
+
+
+def test_a_record_that_cannot_be_written_is_said(world: World):
+    """Trust that would be forgotten at once is exit 8, naming the record."""
+    path = world.write(PROJECT, "CODEX_REMOTE_URL=https://broker.example\n")
+    (world.home / ".config").write_text("a file where a directory should be")
+    with pytest.raises(Unsafe, match=r"trusted\.txt cannot be written"):
+        trust(_cascade(world), str(path))
