@@ -69,7 +69,7 @@ def check(
     port: PortOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check settings, modes, keys, store, journal and whether the issuer can be reached."""
+    """Check settings, modes, keys, store, journal and issuer."""
     findings = run_checks(Place(home, config), host=host, port=port)
     if as_json:
         speech.value([finding.to_document() for finding in findings])

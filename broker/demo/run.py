@@ -35,16 +35,24 @@ def perform(world: World, tell: Callable[[str], None], steps: Sequence[Step] = S
     try:
         for number, step in enumerate(steps, 1):
             tell(f"{number:>2}. {step.plan}")
-            try:
-                tell(f"    {step.act(world)}.")
-            except Failed as failure:
-                raise Failed(
-                    f"the demo failed at step {step.name}: {failure.message}",
-                    hint="codex-broker check tells whether this machine is in order",
-                ) from None
+            tell(f"    {_act(step, world)}.")
         tell("The issuer's own log of every request, by fingerprint of the token:")
         for entry in requests_seen(world):
             tell(log_line(LogEntry(**entry)))
         tell("Nothing was lost.")
     finally:
         world.close()
+
+
+def _act(step: Step, world: World) -> str:
+    try:
+        return step.act(world)
+    except Failed as failure:
+        why = failure.message
+    except (OSError, ValueError, LookupError) as error:
+        # What a program printed or left behind was not what it should be.
+        why = f"unexpected {type(error).__name__}"
+    raise Failed(
+        f"the demo failed at step {step.name}: {why}",
+        hint="codex-broker check tells whether this machine is in order",
+    )

@@ -35,7 +35,7 @@ class Step:
 
 def _sandbox(world: World) -> str:
     info = world.root / "issuer.json"
-    world.start("issuer", [*world.programs.sandbox, "--port", "0", "--info", str(info)])
+    world.start("issuer", [*world.programs.broker, "sandbox", "--port", "0", "--info", str(info)])
     try:
         document = json.loads(info.read_text())
         world.issuer_url, world.issuer_control = document["url"], document["control_token"]
@@ -104,9 +104,9 @@ def _crash(world: World) -> str:
         stderr=subprocess.DEVNULL,
     )
     try:
-        held = control(world, "GET", "/held?count=1&wait_s=30")["held"]
-        if held != 1:
-            raise Failed("the exchange never reached the issuer")
+        while control(world, "GET", "/held?count=1&wait_s=1")["held"] != 1:
+            if forced.poll() is not None:
+                raise Failed("the command ended before its exchange reached the issuer")
         world.kill("broker")
     finally:
         forced.kill()

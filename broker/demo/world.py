@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,6 @@ class Programs:
 
     broker: Sequence[str]
     fetchtoken: Sequence[str]
-    sandbox: Sequence[str] = (sys.executable, "-m", "broker.sandbox")
 
 
 @dataclass(slots=True, kw_only=True)
