@@ -144,7 +144,8 @@ def _judge(auth: AuthFile, token: Token, past: Past, request: Request) -> None:
         return
     if alive:
         raise short_lived(token, auth.name, request, why)
-    if not auth.refresh_token or past.verdict is Verdict.REFUSED:
+    spent = past.verdict is Verdict.REFUSED or (past.verdict is Verdict.IN_DOUBT and past.replayed)
+    if not auth.refresh_token or spent:
         raise dead(auth.name, f"the token is expired and {why}")
     hint = "codex-fetchtoken refresh --force" if past.verdict is Verdict.IN_DOUBT else "try again in a minute"
     raise Unavailable(f"{auth.name}: the token is expired and {why}", hint=hint)

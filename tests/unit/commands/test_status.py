@@ -97,11 +97,13 @@ def test_a_machine_credential_names_the_broker(world):
     assert status(world)[1]["sources"][0]["refreshed_by"] == "the broker"
 
 
-@pytest.mark.parametrize(("life_s", "code"), [(10_000, 0), (100, 5)])
-def test_a_login_in_doubt(world, life_s, code):
-    """In doubt is said while the token lives, and is exit 5 once it is expired."""
+@pytest.mark.parametrize(
+    ("life_s", "replay", "code"), [(10_000, False, 0), (10_000, True, 0), (100, False, 5), (100, True, 3)]
+)
+def test_a_login_in_doubt(world, life_s, replay, code):
+    """In doubt is said while the token lives; expired it is exit 5, and 3 where no replay is left."""
     path = attempt_path(str(put(world, jwt(life_s))))
-    fd = begin(path, Secret("rt_1"), replay=False)
+    fd = begin(path, Secret("rt_1"), replay=replay)
     append(fd, "sending", {}, attempt=Path(path).name)
     os.close(fd)
     found_code, found = status(world)
