@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from fetchtoken.domain.errors import ConfigError, Unsafe
 from fetchtoken.formats.codex import AuthFile
 from fetchtoken.net.url import parse_url
@@ -36,20 +34,21 @@ def token_endpoint(
     issuer = auth.provenance_issuer.rstrip("/")
     text = url_override or f"{issuer or ISSUER}/oauth/token"
     client_id = auth.provenance_client_id or client_id_override or OAUTH_CLIENT_ID
-    origin = "CODEX_REFRESH_TOKEN_URL_OVERRIDE" if url_override else f"{auth.name}: oauth_provenance.issuer"
+    in_file = f"{auth.name}: oauth_provenance.issuer"
+    origin = "CODEX_REFRESH_TOKEN_URL_OVERRIDE" if url_override else in_file
     url = parse_url(text, origin)
     if url.scheme not in ("http", "https"):
         raise ConfigError(f"{origin} is not an http or https URL", hint=f"unset or correct {origin}")
     if url.scheme == "http" and not url.is_local:
         raise Unsafe(f"{origin} is plain http to another host", hint="use https")
     if auth.refresh_token.reveal().startswith(_MACHINE_CREDENTIAL):
-        home = _origin(issuer) or _origin(broker_url)
-        if url.origin != home:
+        home = _origin(issuer, in_file) or _origin(broker_url, "CODEX_REMOTE_URL")
+        if url.origin != home or home == _origin(ISSUER, ""):
             raise Unsafe(
                 f"{auth.name} holds a broker's machine credential; it is not sent to {url.peer}",
                 hint="point CODEX_REMOTE_URL at the broker that issued it",
             )
-    elif _origin(broker_url) == url.origin:
+    elif _origin(broker_url, "CODEX_REMOTE_URL") == url.origin:
         raise Unsafe(
             f"{auth.name} holds a real login; its refresh token is not sent to the broker at {url.peer}",
             hint="codex-broker account adopt FILE on the broker's host, or unset the override",
@@ -57,7 +56,5 @@ def token_endpoint(
     return text, client_id
 
 
-def _origin(text: str) -> str:
-    if not text or not urlsplit(text).scheme:
-        return ""
-    return parse_url(text, "CODEX_REMOTE_URL").origin
+def _origin(text: str, what: str) -> str:
+    return parse_url(text, what).origin if text else ""

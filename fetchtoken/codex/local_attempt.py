@@ -39,7 +39,11 @@ class Past:
     verdict: Verdict
     outcome: Outcome | None = None
     replayed: bool = False
-    """Whether it was itself a second sending."""
+    """Whether it was itself a second sending that may have left."""
+    readable: bool = True
+    """Whether the file could be read to its end; where not, only a person may order a replay."""
+    answered_at: float = 0.0
+    """When the answer was written, epoch seconds."""
 
 
 def attempt_path(path: str) -> str:
@@ -53,36 +57,55 @@ def spends(refresh_token: Secret) -> str:
 
 
 def look_back(path: str, refresh_token: Secret, *, now_s: float) -> Past:
-    """Judge the attempt file of an auth file.
+    """Judge the attempt file of an auth file; one that cannot be read is in doubt.
 
     Args:
         path: the attempt file.
         refresh_token: what the auth file holds now.
         now_s: epoch seconds.
     """
-    entry = inspect(path)
-    if entry.phase is Phase.MISSING or entry.phase is Phase.UNSENT:
+    try:
+        entry = inspect(path)
+    except OSError:
+        return Past(Verdict.IN_DOUBT, readable=False)
+    if entry.phase is Phase.MISSING:
         return Past(Verdict.NONE)
     if entry.phase is Phase.HELD:
         return Past(Verdict.RUNNING)
-    replayed = entry.intent.get("replay") is True
-    outcome = classify(entry.answer, now_s=now_s) if entry.answer is not None else None
-    # A file whose intent was damaged may be about this token: it counts as in doubt, never as foreign.
-    if entry.intent and entry.intent.get("spends") != spends(refresh_token):
-        return Past(Verdict.FOREIGN, outcome, replayed)
-    return Past(_verdict(entry, outcome, path, now_s), outcome, replayed)
+    outcome = classify(entry.answer, now_s=entry.written_at) if entry.answer is not None else None
+    unsent = entry.phase is Phase.UNSENT or (
+        outcome is not None and outcome.kind in (Kind.NOT_SENT, Kind.TRY_LATER)
+    )
+    replay = entry.intent.get("replay") is True
+    return Past(
+        _verdict(entry, outcome, refresh_token, now_s, replay=replay),
+        outcome,
+        replayed=replay and not unsent,
+        readable=entry.phase is not Phase.UNREADABLE,
+        answered_at=entry.written_at,
+    )
 
 
-def _verdict(entry: Entry, outcome: Outcome | None, path: str, now_s: float) -> Verdict:
-    if outcome is None or entry.phase is Phase.UNREADABLE:
-        return Verdict.IN_DOUBT
-    if outcome.kind is Kind.TOKENS:
+def _verdict(
+    entry: Entry, outcome: Outcome | None, refresh_token: Secret, now_s: float, *, replay: bool
+) -> Verdict:
+    kind = outcome.kind if outcome is not None else Kind.UNKNOWN
+    tokens = outcome.tokens if outcome is not None else None
+    # A replay that was not heard leaves the doubt about the first sending as it was.
+    nothing = Verdict.IN_DOUBT if replay else Verdict.NONE
+    if entry.intent.get("spends") != spends(refresh_token):
+        if tokens is not None and tokens.refresh_token == refresh_token:
+            return Verdict.NONE  # committed; only the end of the attempt was missed
+        # A file whose intent was damaged may be about this token: it is in doubt, not foreign.
+        return Verdict.FOREIGN if entry.intent or entry.phase is Phase.UNSENT else Verdict.IN_DOUBT
+    if tokens is not None:
         return Verdict.COMMIT
-    if outcome.kind is Kind.REFUSED:
-        return Verdict.REFUSED
-    if outcome.kind is Kind.TRY_LATER and os.stat(path).st_mtime + (outcome.retry_after_s or 0.0) > now_s:
-        return Verdict.WAIT
-    return Verdict.IN_DOUBT if outcome.kind is Kind.UNKNOWN else Verdict.NONE
+    if entry.phase is Phase.UNSENT or kind is Kind.NOT_SENT:
+        return nothing
+    if kind is Kind.TRY_LATER and outcome is not None:
+        over = entry.written_at + (outcome.retry_after_s or 0.0) <= now_s
+        return nothing if over else Verdict.WAIT
+    return Verdict.REFUSED if kind is Kind.REFUSED else Verdict.IN_DOUBT
 
 
 def begin(path: str, refresh_token: Secret, *, replay: bool) -> int:
@@ -116,7 +139,7 @@ def _sweep(path: str) -> None:
 
 def put_aside(path: str) -> str:
     """Keep an attempt file that holds tokens which no auth file wants; return where it lies now."""
-    kept = path + ".orphan"
+    kept = f"{path}.{os.urandom(4).hex()}.orphan"
     os.replace(path, kept)
     fsync_dir(os.path.dirname(path))
     return kept

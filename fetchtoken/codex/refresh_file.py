@@ -13,19 +13,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fetchtoken.codex.destination import token_endpoint
-from fetchtoken.codex.local_attempt import Verdict, attempt_path, begin, look_back, put_aside, remove
+from fetchtoken.codex.local_attempt import Past, Verdict, attempt_path, begin, look_back, put_aside, remove
 from fetchtoken.codex.locks import auth_locks
+from fetchtoken.codex.replaceable import check_replaceable
 from fetchtoken.domain.errors import FetchTokenError, Unavailable
 from fetchtoken.domain.jsontext import dumps
 from fetchtoken.domain.token import CODEX_WINDOW_S, REFRESH_AT, Token, refresh_due_at
-from fetchtoken.files.atomic import replace_file
+from fetchtoken.files.atomic import replace_file, sweep
 from fetchtoken.files.guard import read_private
-from fetchtoken.formats.codex import AuthFile, check_login, parse_auth_file, rotated_document
+from fetchtoken.formats.codex import AuthFile, check_login, identity, parse_auth_file, rotated_document
 from fetchtoken.oauth.attempt import Attempt, hold_until_safe, journal_answer, send
 from fetchtoken.oauth.messages import TokenSet, refresh_body
 from fetchtoken.oauth.outcome import Answer, Kind, Outcome, classify
 
-__all__ = ["YOUNG_S", "Job", "serve"]
+__all__ = ["TWICE", "YOUNG_S", "Job", "is_due", "serve"]
+
+TWICE = "already sent twice"
+"""Detail of ``in_doubt`` where no replay is left."""
 
 YOUNG_S = 600
 """A token issued less than this long ago is not exchanged because somebody asks for a longer one."""
@@ -65,9 +69,9 @@ def serve(request: dict[str, object], environ: Mapping[str, str]) -> dict[str, o
     """Do the refresh; never raises for what files, locks or the network do.
 
     Returns:
-        ``status`` (``fresh``, ``refreshed``, ``in_doubt``, ``refused``, ``try_later``, ``not_sent``,
-        ``young``, ``no_refresh_token``, ``busy`` or ``blocked``), ``detail`` for people, and with
-        ``blocked`` an ``exit_code``.
+        ``status`` (``fresh``, ``refreshed``, ``in_doubt``, ``refused``, ``refused_before``, ``try_later``,
+        ``not_sent``, ``young``, ``no_refresh_token``, ``busy`` or ``blocked``), ``detail`` for people, and
+        with ``blocked`` a ``hint`` and ``exit_code`` where they are known.
     """
     job = Job(**{name: request[name] for name in Job.__slots__})  # type: ignore[arg-type]
     try:
@@ -85,34 +89,53 @@ def _report(status: str, detail: str = "") -> dict[str, object]:
     return {"status": status, "detail": detail}
 
 
-def _locked(job: Job, environ: Mapping[str, str]) -> dict[str, object]:  # noqa: C901 - the order is the point
+def _locked(job: Job, environ: Mapping[str, str]) -> dict[str, object]:
     """Decide, under the locks, whether to send; then send."""
     auth = _read(job.path)
     journal = attempt_path(job.path)
     past = look_back(journal, auth.refresh_token, now_s=time.time())
     if past.verdict is Verdict.RUNNING:
         return _report("busy", f"{journal} is held by another exchange")
-    if past.verdict is Verdict.COMMIT and past.outcome is not None and past.outcome.tokens is not None:
-        _commit(job.path, journal, past.outcome.tokens)
+    if os.path.exists(journal):
+        sweep(job.path)
+        _clear(job, journal, past)
         auth = _read(job.path)
-    if past.verdict is Verdict.FOREIGN:
-        _forget(journal, past.outcome)
-    if past.verdict is Verdict.NONE:
-        remove(journal)
+    code, detail = (past.outcome.code, past.outcome.detail) if past.outcome else ("", "")
     if past.verdict is Verdict.REFUSED:
-        return _report("refused", past.outcome.code if past.outcome else "")
+        return _report("refused_before", code)
     if past.verdict is Verdict.WAIT:
-        return _report("try_later", past.outcome.detail if past.outcome else "")
+        return _report("try_later", detail)
     if not _in_need(auth, job):
         return _report("fresh")
-    if past.verdict is Verdict.IN_DOUBT and (past.replayed or not job.replay):
-        return _report("in_doubt", "already sent twice" if past.replayed else "")
+    doubt = past.verdict is Verdict.IN_DOUBT
+    if doubt and not _may_replay(past, job):
+        return _report("in_doubt", TWICE if past.replayed else "")
     if not auth.refresh_token:
         return _report("no_refresh_token")
     if _too_young(auth.token(), job):
         return _report("young")
-    _check_replaceable(job.path)
-    return _exchange(job, auth, journal, environ, replay=past.verdict is Verdict.IN_DOUBT)
+    check_replaceable(auth)
+    return _exchange(job, auth, journal, environ, replay=doubt)
+
+
+def _clear(job: Job, journal: str, past: Past) -> None:
+    """Do what an earlier attempt leaves to do without sending anything."""
+    tokens = past.outcome.tokens if past.outcome else None
+    if past.verdict is Verdict.COMMIT and tokens is not None:
+        _commit(job.path, journal, tokens, past.answered_at)
+    elif past.verdict is Verdict.FOREIGN and tokens is not None:
+        put_aside(journal)  # tokens are never dropped, even where no file wants them
+    elif past.verdict in (Verdict.FOREIGN, Verdict.NONE):
+        remove(journal)
+
+
+def _may_replay(past: Past, job: Job) -> bool:
+    """Tell whether a token in doubt may be sent once more.
+
+    Once only; and where the attempt file could not be read, it may hold the answer: then only a
+    person's order counts.
+    """
+    return job.replay and not past.replayed and (past.readable or job.force)
 
 
 def _read(path: str) -> AuthFile:
@@ -148,15 +171,6 @@ def _too_young(token: Token, job: Job) -> bool:
     return now_s - token.issued_at < YOUNG_S and token.seconds_left(now_s) > 0
 
 
-def _check_replaceable(path: str) -> None:
-    """Raise where the new file could not take the old one's place; Codex refuses the same files."""
-    status = os.stat(path)
-    if status.st_nlink > 1:
-        raise OSError(0, "is hard-linked, so replacing it would leave the other name behind", path)
-    if not status.st_mode & 0o200:
-        raise OSError(0, "is read-only", path)
-
-
 def _exchange(
     job: Job, auth: AuthFile, journal: str, environ: Mapping[str, str], *, replay: bool
 ) -> dict[str, object]:
@@ -182,54 +196,55 @@ def _exchange(
         outcome = classify(answer, now_s=time.time())
         if not journal_answer(attempt, answer):
             hold_until_safe(lambda: _save(job, journal, attempt, answer, outcome), os.open(os.devnull, 0))
-        return _settle(job, journal, auth, outcome)
+        return _settle(job, journal, auth, outcome, replay=replay)
     finally:
         os.close(fd)
 
 
 def _save(job: Job, journal: str, attempt: Attempt, answer: Answer, outcome: Outcome) -> bool:
     """Put an answer that the journal did not take wherever it fits."""
-    if outcome.kind is not Kind.TOKENS or outcome.tokens is None:
+    if outcome.tokens is None:
         return True
     try:
-        _commit(job.path, journal, outcome.tokens)
+        _commit(job.path, journal, outcome.tokens, time.time())
     except (OSError, FetchTokenError):
         return journal_answer(attempt, answer)
     return True
 
 
-def _settle(job: Job, journal: str, auth: AuthFile, outcome: Outcome) -> dict[str, object]:
-    if outcome.kind is Kind.TOKENS and outcome.tokens is not None:
-        if not os.path.exists(journal):  # already committed without the journal
-            return _report("refreshed")
-        if _read(job.path).refresh_token != auth.refresh_token:
-            # Somebody logged in meanwhile without taking the locks: their login stands.
-            return _report("fresh", f"kept aside: {put_aside(journal)}")
-        _commit(job.path, journal, outcome.tokens)
-        return _report("refreshed")
+def _settle(job: Job, journal: str, auth: AuthFile, outcome: Outcome, *, replay: bool) -> dict[str, object]:
+    if outcome.tokens is not None:
+        if os.path.exists(journal):  # else it is committed already, without the journal
+            if _read(job.path).refresh_token != auth.refresh_token:
+                # Somebody logged in meanwhile without taking the locks: their login stands.
+                return _report("fresh", f"kept aside: {put_aside(journal)}")
+            _commit(job.path, journal, outcome.tokens, time.time())
+        if outcome.kind is Kind.TOKENS:
+            return _report("refreshed", _stranger(auth, _read(job.path)))
+        return _report("try_later", f"{outcome.detail}; the new refresh token is kept")
     waits = outcome.kind is Kind.TRY_LATER and outcome.retry_after_s
-    if outcome.kind in (Kind.NOT_SENT, Kind.TRY_LATER) and not waits:
+    if outcome.kind in (Kind.NOT_SENT, Kind.TRY_LATER) and not waits and not replay:
         remove(journal)
     status = "in_doubt" if outcome.kind is Kind.UNKNOWN else str(outcome.kind)
     return _report(status, outcome.code if outcome.kind is Kind.REFUSED else outcome.detail)
 
 
-def _commit(path: str, journal: str, tokens: TokenSet) -> None:
+def _stranger(old: AuthFile, new: AuthFile) -> str:
+    """Return words for people where the issuer's answer names another user than the login had."""
+    held, came = (identity(auth) for auth in (old, new))
+    if not all(held) or not all(came) or held == came:
+        return ""
+    return "the issuer answered with a token of another user; run codex login if that is wrong"
+
+
+def _commit(path: str, journal: str, tokens: TokenSet, answered_at: float) -> None:
     """Write the new tokens into the auth file, then end the attempt."""
     document = rotated_document(
         _read(path).document,
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
         id_token=tokens.id_token,
-        now_s=time.time(),
+        now_s=None if tokens.access_token is None else answered_at,
     )
     replace_file(path, dumps(document, indent=2).encode())
     remove(journal)
-
-
-def _forget(journal: str, outcome: Outcome | None) -> None:
-    """End an attempt that is about another login; tokens that it holds are kept aside, never dropped."""
-    if outcome is not None and outcome.tokens is not None:
-        put_aside(journal)
-    else:
-        remove(journal)

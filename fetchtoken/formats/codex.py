@@ -7,7 +7,7 @@ refresh is refused, and a missing ``last_refresh`` makes Codex send no bearer at
 
 from __future__ import annotations
 
-from fetchtoken.domain.claims import decode_claims, unsigned_jwt
+from fetchtoken.domain.claims import Claims, decode_claims, unsigned_jwt
 from fetchtoken.domain.errors import LoginRequired, Malformed, NotFound
 from fetchtoken.domain.instants import parse_rfc3339, to_rfc3339
 from fetchtoken.domain.jsontext import loads
@@ -19,6 +19,7 @@ __all__ = [
     "AuthFile",
     "access_only_document",
     "check_login",
+    "identity",
     "parse_auth_file",
     "rotated_document",
 ]
@@ -84,6 +85,13 @@ class AuthFile:
             account=account,
             source=source,
         )
+
+
+def identity(auth: AuthFile) -> tuple[str, str]:
+    """Return account id and user id: the first alone is a workspace, which its members share."""
+    claims = [Claims(decode_claims(secret.reveal()) or {}) for secret in (auth.id_token, auth.access_token)]
+    user = claims[0].user_id or claims[1].user_id
+    return claims[0].account_id or claims[1].account_id or auth.account_id, user
 
 
 def _table(holder: dict[str, object], key: str, name: str) -> dict[str, object]:
@@ -199,9 +207,17 @@ def rotated_document(
     access_token: Secret | None,
     refresh_token: Secret | None,
     id_token: Secret | None,
-    now_s: float,
+    now_s: float | None,
 ) -> dict[str, object]:
-    """Return a copy with an exchange's answer in it; what the answer lacks stays, as do unknown keys."""
+    """Return a copy with an exchange's answer in it; what the answer lacks stays, as do unknown keys.
+
+    Args:
+        document: the held file.
+        access_token: what the answer brought; ``None`` where it lacks one.
+        refresh_token: the same.
+        id_token: the same.
+        now_s: epoch seconds of the answer, or ``None`` to leave ``last_refresh`` as it is.
+    """
     held = document.get("tokens")
     tokens: dict[str, object] = dict(held) if isinstance(held, dict) else {}
     for key, secret in (
@@ -211,4 +227,5 @@ def rotated_document(
     ):
         if secret is not None:
             tokens[key] = secret.reveal()
-    return {**document, "tokens": tokens, "last_refresh": to_rfc3339(now_s, micros=True)}
+    stamp = {} if now_s is None else {"last_refresh": to_rfc3339(now_s, micros=True)}
+    return {**document, "tokens": tokens, **stamp}

@@ -19,7 +19,7 @@ plain itself, they are plain.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
 from struct import Struct
@@ -71,6 +71,8 @@ class Entry:
     phase: Phase
     intent: dict[str, object] = field(default_factory=dict)
     answer: Answer | None = None
+    written_at: float = 0.0
+    """When its last record was written, epoch seconds; 0 where nobody could look."""
 
 
 def create(path: str, intent: dict[str, object], key: JournalKey | None = None) -> int:
@@ -149,9 +151,10 @@ def inspect(path: str, keys: dict[str, JournalKey] | None = None) -> Entry:
         data = b""
         while len(data) < _LIMIT and (chunk := os.read(fd, _LIMIT)):
             data += chunk
+        written_at = os.fstat(fd).st_mtime
     finally:
         os.close(fd)
-    return _parse(data, os.path.basename(path), keys or {})
+    return replace(_parse(data, os.path.basename(path), keys or {}), written_at=written_at)
 
 
 def _parse(data: bytes, attempt: str, keys: dict[str, JournalKey]) -> Entry:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 from fetchtoken.codex.local_attempt import Verdict, attempt_path, look_back
+from fetchtoken.codex.refresh_file import TWICE
 from fetchtoken.domain.errors import ConfigError, FetchTokenError, Malformed, Unavailable, Unsafe
 from fetchtoken.domain.token import CODEX_WINDOW_S, Token
-from fetchtoken.formats.codex import AuthFile
+from fetchtoken.formats.codex import AuthFile, identity
 from fetchtoken.settings import Settings
 from fetchtoken.sources.local import dead, load, short_lived
 from fetchtoken.sources.renewal import Report, renew_file
@@ -20,15 +21,18 @@ _PAUSE_S = 0.1
 
 _DOUBT = "an earlier exchange is in doubt: it was sent, and its answer is unknown"
 _WHY = {
-    "busy": "another process is refreshing it",
+    "busy": "it cannot be locked now",
     "not_sent": "the issuer cannot be reached",
     "try_later": "the issuer asks to try later",
     "lost": "the exchange process was killed",
     "in_doubt": _DOUBT,
     "refused": "its refresh token was refused",
+    "refused_before": "its refresh token was refused",
     "no_refresh_token": "there is no refresh token",
 }
 _BLOCKED = {2: ConfigError, 7: Malformed}
+_SETTLED = (Verdict.COMMIT, Verdict.FOREIGN, Verdict.NONE)
+"""What the exchange process can clear away without sending anything."""
 
 
 def renewed(
@@ -48,17 +52,13 @@ def renewed(
     """
     path = auth.name
     if has_attempt and not request.force_refresh and _meets(token, request):
-        verdict = look_back(attempt_path(path), auth.refresh_token, now_s=time.time()).verdict
-        if verdict is Verdict.IN_DOUBT:
-            request.note(f"{path}: {_DOUBT}; its live token is used")
-        if verdict is not Verdict.COMMIT or request.no_refresh:
-            return token
+        return _tidied(auth, token, settings, request)
     if request.no_refresh:
         return _without(auth, token, request)
     report = carry_out(auth, settings, request)
     auth = load(path)
     token = auth.token(account=token.account)
-    if report.detail and report.status == "fresh":
+    if report.detail and report.status in ("fresh", "refreshed"):
         request.note(f"{path}: {report.detail}")
     if _meets(token, request) and report.status in ("fresh", "refreshed"):
         return token
@@ -67,6 +67,23 @@ def renewed(
         request.note(f"not refreshed: {why}; the live token is used")
         return token
     raise explain(path, token, request, report)
+
+
+def _tidied(auth: AuthFile, token: Token, settings: Settings, request: Request) -> Token:
+    """Return a live token, after what an earlier attempt left has been cleared away if it can be."""
+    past = look_back(attempt_path(auth.name), auth.refresh_token, now_s=time.time())
+    if past.verdict is Verdict.IN_DOUBT:
+        request.note(f"{auth.name}: {_DOUBT}; its live token is used")
+    if past.verdict not in _SETTLED or request.no_refresh:
+        return token
+    try:
+        report = carry_out(auth, settings, request)
+        newer = load(auth.name).token(account=token.account)
+    except FetchTokenError:
+        return token
+    if report.detail:
+        request.note(f"{auth.name}: {report.detail}")
+    return newer if _meets(newer, request) else token
 
 
 def _meets(token: Token, request: Request) -> bool:
@@ -105,8 +122,11 @@ def _rescued(auth: AuthFile, request: Request) -> bool:
             other = load(auth.name)
         except FetchTokenError:
             other = auth
-        same = other.token().account_id == auth.token().account_id
-        if same and other.refresh_token != auth.refresh_token and _meets(other.token(), request):
+        if (
+            identity(other) == identity(auth)
+            and other.refresh_token != auth.refresh_token
+            and _meets(other.token(), request)
+        ):
             return True
         if time.monotonic() >= end_s:
             return False
@@ -132,10 +152,11 @@ def explain(path: str, token: Token, request: Request, report: Report) -> FetchT
     why = f"{why} ({report.detail})" if report.detail else why
     if status == "young" or (alive and status in ("fresh", "refreshed")):
         left_s = max(int(token.seconds_left(time.time())), 0)
-        return Unavailable(f"{path}: the issuer gives only {left_s} s", hint="--min-valid 0")
+        hint = "--min-valid 0" if alive else "try again in a minute"
+        return Unavailable(f"{path}: the issuer gives only {left_s} s", hint=hint)
     if alive and not _meets(token, request):
         return short_lived(token, path, request, why)
-    if status in ("refused", "no_refresh_token") or report.detail == "already sent twice":
+    if status in ("refused", "refused_before", "no_refresh_token") or report.detail == TWICE:
         return dead(path, f"the token is expired and {why}" if not alive else why)
     if status == "blocked":
         kind = _BLOCKED.get(report.exit_code, Unsafe)

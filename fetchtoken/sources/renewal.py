@@ -70,33 +70,50 @@ def renew_file(
         broker_url=settings.remote_url if settings.remote_url_origin != "built-in" else "",
         ca_file=settings.codex_ca_certificate,
     )
-    process = subprocess.Popen(
-        child_argv(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=child_environment(settings.environ),
-        cwd=os.path.abspath(os.sep),
-        start_new_session=True,
-    )
+    left_s = request.deadline - time.monotonic()
+    if left_s <= 0:
+        raise Unavailable(f"{path}: no time is left to refresh it", hint="give a longer --timeout")
     try:
-        output, _ = process.communicate(
-            encode_frame(job.to_json()), timeout=max(request.deadline - time.monotonic(), 0.0)
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            child_argv(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=child_environment(settings.environ),
+            cwd=os.path.abspath(os.sep),
+            start_new_session=True,
         )
+    except OSError as error:
+        raise Unavailable(
+            f"{path}: the exchange process cannot be started: {error.strerror}", hint="try again in a minute"
+        ) from None
+    try:
+        output, _ = process.communicate(encode_frame(job.to_json()), timeout=left_s)
     except subprocess.TimeoutExpired:
-        process.returncode = 0  # it goes on without us; not waiting for it is no leak
+        _leave(process)
         raise Unavailable(
             f"{path}: the refresh takes longer than --timeout; it goes on in the background",
             hint="run the command again in a few seconds",
         ) from None
+    except BaseException:
+        _leave(process)
+        raise
     return _read(output)
+
+
+def _leave(process: subprocess.Popen[bytes]) -> None:
+    """Stop listening to a process that goes on without us; not waiting for it is no leak."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    process.returncode = 0
 
 
 def _read(output: bytes) -> Report:
     try:
         frame = decode_frame(output[FRAME_HEADER.size :])
     except ValueError:
-        return Report("lost", "the exchange process was killed")
+        return Report("lost")
     code = frame.get("exit_code")
     return Report(
         str(frame.get("status", "lost")),
