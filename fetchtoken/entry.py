@@ -29,7 +29,7 @@ def main() -> int:
 
         stdout = Stream(-1 if sys.stdout is None else 1)
         stderr = Stream(-1 if sys.stderr is None else 2)
-        code = execute(sys.argv[1:], os.environ, _cwd(), stdout, stderr)
+        code = execute(sys.argv[1:], os.environ, _cwd(), stdout, stderr, own_process=True)
         if code == 0 and "typer" not in sys.modules:
             os._exit(0)  # all that is left is taking the interpreter apart, a sixth of its life
     except KeyboardInterrupt:
@@ -52,6 +52,7 @@ def execute(  # noqa: PLR0913 - the process, piece by piece
     stderr: Stream,
     *,
     plain: bool = True,
+    own_process: bool = False,
 ) -> int:
     """Run one command line; return its exit code, with every error said on ``stderr``.
 
@@ -62,6 +63,7 @@ def execute(  # noqa: PLR0913 - the process, piece by piece
         stdout: takes data.
         stderr: takes everything for people.
         plain: ``False`` sends even a plain resolve through Typer.
+        own_process: this process is the command's own, and may be ended when its time is over.
     """
     try:
         from fetchtoken.options import parse_options
@@ -69,11 +71,12 @@ def execute(  # noqa: PLR0913 - the process, piece by piece
         options = parse_options(argv) if plain and _COMPLETION not in environ else None
         if options is None:
             from fetchtoken.cli import run_cli
+            from fetchtoken.cli.caller import Caller
 
-            return run_cli(argv, environ, cwd, stdout, stderr)
+            return run_cli(argv, Caller(environ, cwd, stdout, stderr, own_process=own_process))
         from fetchtoken.resolve import run
 
-        run(options, environ, cwd, stdout, stderr)
+        run(options, environ, cwd, stdout, stderr, own_process=own_process)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place where it can be said
         from fetchtoken.report import report
 

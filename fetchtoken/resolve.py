@@ -38,7 +38,15 @@ _TIME_TO_SPEAK_S = 0.5
 """Sources give up this much before the whole command must end, so that they can say why."""
 
 
-def run(options: Options, environ: Mapping[str, str], cwd: str, stdout: Stream, stderr: Stream) -> None:
+def run(  # noqa: PLR0913 - the process, piece by piece
+    options: Options,
+    environ: Mapping[str, str],
+    cwd: str,
+    stdout: Stream,
+    stderr: Stream,
+    *,
+    own_process: bool = False,
+) -> None:
     """Print one valid token.
 
     Args:
@@ -47,6 +55,7 @@ def run(options: Options, environ: Mapping[str, str], cwd: str, stdout: Stream, 
         cwd: the absolute working directory, or an empty string.
         stdout: takes the token and nothing else.
         stderr: takes notes.
+        own_process: this process is the command's own, and may be ended when its time is over.
 
     Raises:
         FetchTokenError: no token was printed; the class says why.
@@ -54,18 +63,15 @@ def run(options: Options, environ: Mapping[str, str], cwd: str, stdout: Stream, 
     started_at = time.time()
     timeout_s = timeout_of(options)
     deadline = time.monotonic() + timeout_s
-    watchdog = arm(timeout_s, stderr)
-    try:
-        check(options)
-        settings = load(options, environ, cwd)
-        note = stderr.note
-        for text in settings.notes:
-            note(text)
-        request = make_request(settings, options, started_at=started_at, deadline=deadline, note=note)
-        token = resolve(settings, request, verbose=options.verbose)
-        emit(stdout, render(token, options.format or "token", options.shell or "bash", time.time()))
-    finally:
-        watchdog.release()
+    if own_process:
+        arm(timeout_s, stderr)
+    check(options)
+    settings = load(options, environ, cwd)
+    for text in settings.notes:
+        stderr.note(text)
+    request = make_request(settings, options, started_at=started_at, deadline=deadline, note=stderr.note)
+    token = resolve(settings, request, verbose=options.verbose)
+    emit(stdout, render(token, options.format or "token", options.shell or "bash", time.time()))
 
 
 def check(options: Options) -> None:

@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.main import get_command
 
-from fetchtoken.cli.caller import Caller
 from fetchtoken.domain.errors import ConfigError
 from fetchtoken.output import emit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from fetchtoken.cli.caller import Caller
     from fetchtoken.output import Stream
 
 __all__ = ["build_app", "run_cli"]
@@ -45,16 +43,19 @@ def build_app() -> typer.Typer:
     return app
 
 
-def run_cli(argv: list[str], environ: Mapping[str, str], cwd: str, stdout: Stream, stderr: Stream) -> int:
+def run_cli(argv: list[str], caller: Caller) -> int:
     """Run one command line through Typer; return its exit code.
+
+    Args:
+        argv: the words after the program's name.
+        caller: what commands take from outside.
 
     Raises:
         FetchTokenError: what the command raised; usage errors as ``ConfigError``.
         KeyboardInterrupt: Ctrl-C.
     """
-    caller = Caller(environ, cwd, stdout, stderr)
     try:
-        with redirect_stdout(_Printed(stdout)):
+        with redirect_stdout(_Printed(caller.stdout)):
             code = _command().main(args=argv, prog_name=PROGRAM, standalone_mode=False, obj=caller)
     except typer.TyperException as error:
         raise _usage_error(error) from None

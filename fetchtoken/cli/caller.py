@@ -25,14 +25,24 @@ class Caller:
         cwd: the absolute working directory, or an empty string.
         stdout: takes data.
         stderr: takes everything for people.
+        own_process: this process is the command's own, and may be ended when its time is over.
     """
 
-    def __init__(self, environ: Mapping[str, str], cwd: str, stdout: Stream, stderr: Stream) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        cwd: str,
+        stdout: Stream,
+        stderr: Stream,
+        *,
+        own_process: bool = False,
+    ) -> None:
         self.options = Options()
         self.environ = environ
         self.cwd = cwd
         self.stdout = stdout
         self.stderr = stderr
+        self.own_process = own_process
 
     def settings(self, *, check_project: bool = True) -> Settings:
         """Return the settings, with their notes said.

@@ -115,7 +115,14 @@ def root(  # noqa: PLR0913 - one parameter per option
         verbose=verbose,
     )
     if context.invoked_subcommand is None:
-        run(options, caller.environ, caller.cwd, caller.stdout, caller.stderr)
+        run(
+            options,
+            caller.environ,
+            caller.cwd,
+            caller.stdout,
+            caller.stderr,
+            own_process=caller.own_process,
+        )
     else:
         _refuse_idle_options(options, context.invoked_subcommand)
 
