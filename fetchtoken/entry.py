@@ -5,8 +5,6 @@ twelve times what starting Python costs. Everything else goes to :mod:`fetchtoke
 runs the same functions; a differential test keeps both the same.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 
@@ -46,10 +44,10 @@ def _cwd() -> str:
 
 def execute(  # noqa: PLR0913 - the process, piece by piece
     argv: list[str],
-    environ: Mapping[str, str],
+    environ: "Mapping[str, str]",
     cwd: str,
-    stdout: Stream,
-    stderr: Stream,
+    stdout: "Stream",
+    stderr: "Stream",
     *,
     plain: bool = True,
     own_process: bool = False,

@@ -5,8 +5,6 @@ The parser knows the forms that click knows (``--opt value``, ``--opt=value``, `
 reads the same words. Values stay as they were typed: the settings judge them, for both.
 """
 
-from __future__ import annotations
-
 __all__ = ["FORMATS", "SHELLS", "Options", "parse_options"]
 
 FORMATS = ("token", "json", "env", "header", "auth-json", "opencode")

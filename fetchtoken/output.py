@@ -1,7 +1,5 @@
 """The formats of one result, and writing it so that a failure is not missed."""
 
-from __future__ import annotations
-
 import os
 
 from fetchtoken.domain.errors import Malformed, Unavailable
@@ -70,7 +68,7 @@ def emit(stdout: Stream, text: str) -> None:
         ) from None
 
 
-def render(token: Token, form: str, shell: str, now_s: float) -> str:
+def render(token: "Token", form: str, shell: str, now_s: float) -> str:
     """Return a token in one of the formats, with the newline at its end.
 
     Args:
@@ -100,11 +98,11 @@ def render(token: Token, form: str, shell: str, now_s: float) -> str:
     return dumps(access_only_document(token, now_s=now_s), indent=2) + "\n"
 
 
-def _expires_at(token: Token) -> str | None:
+def _expires_at(token: "Token") -> str | None:
     return None if token.expires_at is None else to_rfc3339(token.expires_at)
 
 
-def _json(token: Token, bearer: str, now_s: float) -> dict[str, object]:
+def _json(token: "Token", bearer: str, now_s: float) -> dict[str, object]:
     return {
         "access_token": bearer,
         "token_type": "Bearer",
@@ -117,7 +115,7 @@ def _json(token: Token, bearer: str, now_s: float) -> dict[str, object]:
     }
 
 
-def _opencode(token: Token, bearer: str) -> dict[str, object]:
+def _opencode(token: "Token", bearer: str) -> dict[str, object]:
     if token.expires_at is None:
         raise Malformed(
             "the token does not say when it expires, which opencode must know", hint="--format token"
@@ -133,7 +131,7 @@ def _opencode(token: Token, bearer: str) -> dict[str, object]:
     return {"openai": entry}
 
 
-def _env(token: Token, bearer: str, shell: str) -> str:
+def _env(token: "Token", bearer: str, shell: str) -> str:
     values = {
         "OPENAI_CODEX_ACCESS_TOKEN": bearer,
         "OPENAI_CODEX_ACCOUNT_ID": token.account_id,

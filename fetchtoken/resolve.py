@@ -4,8 +4,6 @@ A list falls through on 3, 4, 5 and 7 (this source cannot help now) and stops on
 (going on would hide something that a person must see); the exit code is the first source's.
 """
 
-from __future__ import annotations
-
 import time
 
 from fetchtoken.domain.errors import (
@@ -40,10 +38,10 @@ _TIME_TO_SPEAK_S = 0.5
 
 def run(  # noqa: PLR0913 - the process, piece by piece
     options: Options,
-    environ: Mapping[str, str],
+    environ: "Mapping[str, str]",
     cwd: str,
-    stdout: Stream,
-    stderr: Stream,
+    stdout: "Stream",
+    stderr: "Stream",
     *,
     own_process: bool = False,
 ) -> None:
@@ -110,7 +108,7 @@ def make_request(
     *,
     started_at: float,
     deadline: float,
-    note: Callable[[str], None],
+    note: "Callable[[str], None]",
 ) -> Request:
     """Return what the settings and options ask of every source."""
     return Request(
@@ -125,7 +123,7 @@ def make_request(
     )
 
 
-def resolve(settings: Settings, request: Request, *, verbose: bool = False) -> Token:
+def resolve(settings: Settings, request: Request, *, verbose: bool = False) -> "Token":
     """Ask the sources in order; return the first token.
 
     Args:
@@ -161,7 +159,7 @@ def _share(left_s: float, sources: int) -> float:
     return left_s / sources - min(_TIME_TO_SPEAK_S, left_s * 0.1)
 
 
-def _fetch(name: str, settings: Settings, request: Request) -> Token:
+def _fetch(name: str, settings: Settings, request: Request) -> "Token":
     if name == "local":
         from fetchtoken.sources.local import fetch as fetch_local
 
@@ -181,7 +179,7 @@ def _first(failures: list[tuple[str, FetchTokenError]]) -> FetchTokenError:
     return first
 
 
-def _whence(token: Token, settings: Settings) -> str:
+def _whence(token: "Token", settings: Settings) -> str:
     from fetchtoken.domain.instants import to_rfc3339
 
     place = f" ({settings.remote_url if token.source == 'remote' else _file(settings)})"

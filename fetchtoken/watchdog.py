@@ -5,8 +5,6 @@ not take the token, a keyring that waits for a password, a file system that hang
 could watch too, but starting one costs the quick path a quarter of its time.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 _UNAVAILABLE = 5
 
 
-def arm(timeout_s: float, stderr: Stream) -> None:
+def arm(timeout_s: float, stderr: "Stream") -> None:
     """End this process with exit code 5 after a while; where there are no timers, do nothing.
 
     Ending is safe at any instant: an exchange runs in its own process, files are replaced whole.

@@ -1,7 +1,5 @@
 """What Codex's ``config.toml`` says about where it keeps its login."""
 
-from __future__ import annotations
-
 from fetchtoken.domain.errors import ConfigError
 
 __all__ = ["store_mode"]

@@ -5,8 +5,6 @@ the string encoder behind it are C and free. This is the only file that touches 
 module; where it is missing, the public face is used, and a test holds both to the same answers.
 """
 
-from __future__ import annotations
-
 __all__ = ["dumps", "loads"]
 
 TYPE_CHECKING = False
@@ -44,7 +42,7 @@ try:
     from _json import encode_basestring_ascii as _quote
     from _json import make_scanner as _make_scanner
 except ImportError:  # another interpreter than CPython
-    _scan: Callable[[str, int], tuple[object, int]] | None = None
+    _scan: "Callable[[str, int], tuple[object, int]] | None" = None
 
     def _quote(text: str, /) -> str:
         import json

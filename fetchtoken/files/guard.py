@@ -1,7 +1,5 @@
 """Who may read and write a file: the checks before a secret is read from it."""
 
-from __future__ import annotations
-
 import os
 from errno import ELOOP, ENOENT, ENOTDIR
 

@@ -5,8 +5,6 @@ the ``refresh_token`` key must exist (it may be empty), ``account_id`` must be t
 refresh is refused, and a missing ``last_refresh`` makes Codex send no bearer at all.
 """
 
-from __future__ import annotations
-
 from fetchtoken.domain.claims import Claims, decode_claims, unsigned_jwt
 from fetchtoken.domain.errors import LoginRequired, Malformed, NotFound
 from fetchtoken.domain.instants import parse_rfc3339, to_rfc3339

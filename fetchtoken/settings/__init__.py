@@ -4,8 +4,6 @@
 that is set. Only what a source asks for later (the API key) is read later.
 """
 
-from __future__ import annotations
-
 import os
 
 from fetchtoken.domain.errors import ConfigError
@@ -170,7 +168,9 @@ class Settings:
         return read_api_key("CODEX_REMOTE_API_KEY_FILE", path=self._path("CODEX_REMOTE_API_KEY_FILE"))
 
 
-def load(options: Options, environ: Mapping[str, str], cwd: str, *, check_project: bool = True) -> Settings:
+def load(
+    options: "Options", environ: "Mapping[str, str]", cwd: str, *, check_project: bool = True
+) -> Settings:
     """Read all tiers and judge them.
 
     Args:

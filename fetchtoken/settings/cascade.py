@@ -14,8 +14,6 @@
     options
 """
 
-from __future__ import annotations
-
 import os
 
 from fetchtoken.domain.errors import ConfigError
@@ -50,7 +48,7 @@ _OPTION_KEYS = {
 }
 
 
-def home_directory(environ: Mapping[str, str]) -> str:
+def home_directory(environ: "Mapping[str, str]") -> str:
     """Return the caller's home directory, as Codex finds it."""
     names = ("USERPROFILE", "HOME") if os.name == "nt" else ("HOME", "USERPROFILE")
     for name in names:
@@ -59,7 +57,7 @@ def home_directory(environ: Mapping[str, str]) -> str:
     return os.path.expanduser("~")
 
 
-def user_directory(environ: Mapping[str, str], home: str) -> str:
+def user_directory(environ: "Mapping[str, str]", home: str) -> str:
     """Return where the user's own settings stand (XDG base directories; a relative one does not count)."""
     base = environ.get("XDG_CONFIG_HOME", "")
     return f"{base if os.path.isabs(base) else home + '/.config'}/codex-fetchtoken"
@@ -95,7 +93,7 @@ class Tier:
 
     __slots__ = ("file", "trusted", "values")
 
-    def __init__(self, file: EnvFile, values: dict[str, tuple[str, int, str]], *, trusted: bool) -> None:
+    def __init__(self, file: "EnvFile", values: dict[str, tuple[str, int, str]], *, trusted: bool) -> None:
         self.file = file
         self.values = values
         self.trusted = trusted
@@ -123,7 +121,7 @@ class Cascade:
     __slots__ = ("_seen", "cwd", "environ", "home", "notes", "options", "profile", "project", "tiers", "user")
 
     def __init__(
-        self, options: Options, environ: Mapping[str, str], cwd: str, *, read_profile: bool = True
+        self, options: "Options", environ: "Mapping[str, str]", cwd: str, *, read_profile: bool = True
     ) -> None:
         self.options = options
         self.environ = environ
@@ -228,7 +226,7 @@ class Cascade:
         return found
 
 
-def open_env_file(path: str, note: Callable[[str], None]) -> int:
+def open_env_file(path: str, note: "Callable[[str], None]") -> int:
     """Return a descriptor, or -1 where there is no such file, or only others may read it.
 
     Args:

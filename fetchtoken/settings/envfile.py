@@ -1,7 +1,5 @@
 """One ``scorpiox-env.txt``: reading it, and what its lines say."""
 
-from __future__ import annotations
-
 import os
 
 from fetchtoken.settings.keys import ALIASES, KINDS
@@ -36,7 +34,7 @@ class EnvFile:
 
 
 def read_env_file(
-    path: str, fd: int, seen: set[tuple[int, int]], complain: Callable[[str], None]
+    path: str, fd: int, seen: set[tuple[int, int]], complain: "Callable[[str], None]"
 ) -> EnvFile | None:
     """Read an open file to its end and close it, unless it was read before.
 
@@ -66,7 +64,7 @@ def read_env_file(
     return EnvFile(path, data, status)
 
 
-def parse_lines(file: EnvFile, complain: Callable[[str], None]) -> dict[str, tuple[str, int, str]]:
+def parse_lines(file: EnvFile, complain: "Callable[[str], None]") -> dict[str, tuple[str, int, str]]:
     """Return key → (value, line number, key as written) for the keys that are ours.
 
     A value too long, not UTF-8 or with a NUL is complained about only where the key is ours.

@@ -4,8 +4,6 @@ The files are shared with scorpiox; keys that are not in this table are nobody's
 Some are in it because a project file must not set them, not because this version reads them.
 """
 
-from __future__ import annotations
-
 from fetchtoken.domain.errors import ConfigError
 
 __all__ = [

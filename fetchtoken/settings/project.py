@@ -1,7 +1,5 @@
 """Which project the working directory belongs to, and which of its files may be looked at."""
 
-from __future__ import annotations
-
 import os
 
 __all__ = ["PROJECT_FILES", "find_project", "why_ignored"]

@@ -1,7 +1,5 @@
 """The local source: a token from a Codex auth file on this machine, refreshed where it must be."""
 
-from __future__ import annotations
-
 import os
 import time
 
@@ -23,7 +21,7 @@ _REREAD_PAUSE_S = 0.01
 LOGIN_HINT = "codex login"
 
 
-def fetch(settings: Settings, request: Request) -> Token:
+def fetch(settings: "Settings", request: "Request") -> "Token":
     """Return a token that lives at least ``request.min_valid_s`` seconds (and six minutes).
 
     Raises:
@@ -55,7 +53,7 @@ def fetch(settings: Settings, request: Request) -> Token:
     return renewed(auth, token, settings, request, has_attempt=past)
 
 
-def find_file(settings: Settings, account: str) -> str:
+def find_file(settings: "Settings", account: str) -> str:
     """Return the path of the auth file that holds, whether it exists or not."""
     if settings.credentials_file:
         return settings.credentials_file
@@ -96,7 +94,7 @@ def _stem(path: str) -> str:
     return name.removesuffix(".json") if os.path.basename(directory) == "accounts" else ""
 
 
-def check_account(auth: AuthFile, settings: Settings, account: str) -> None:
+def check_account(auth: AuthFile, settings: "Settings", account: str) -> None:
     """Raise where an account is asked for and the one file that is named holds another."""
     if not account or not settings.credentials_file:
         return
@@ -118,11 +116,11 @@ def _has_attempt(path: str) -> bool:
     return os.path.exists(real + ".attempt")
 
 
-def _lives(token: Token, min_valid_s: float) -> bool:
+def _lives(token: "Token", min_valid_s: float) -> bool:
     return token.seconds_left(time.time()) >= max(min_valid_s, CODEX_WINDOW_S)
 
 
-def short_lived(token: Token, path: str, request: Request, why: str) -> Unavailable:
+def short_lived(token: "Token", path: str, request: "Request", why: str) -> Unavailable:
     """Return the error for a token that lives, but not as long as is asked for."""
     left_s = int(token.seconds_left(time.time()))
     return Unavailable(

@@ -1,7 +1,5 @@
 """What one command asks of a source."""
 
-from __future__ import annotations
-
 __all__ = ["Request"]
 
 TYPE_CHECKING = False
@@ -45,7 +43,7 @@ class Request:
         no_cache: bool,
         started_at: float,
         deadline: float,
-        note: Callable[[str], None],
+        note: "Callable[[str], None]",
     ) -> None:
         self.account = account
         self.min_valid_s = min_valid_s

@@ -14,7 +14,6 @@ from tests.support.tokens import jwt
 ROOT = Path(__file__).parents[2]
 FORBIDDEN = {"typer", "pydantic", "asyncio", "ssl", "aiohttp", "asyncssh", "cryptography"}
 ALLOWED = {
-    "__future__",
     "fetchtoken",
     "fetchtoken.codex",
     "fetchtoken.codex.config",
