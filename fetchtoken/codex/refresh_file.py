@@ -156,6 +156,8 @@ def _in_need(auth: AuthFile, job: Job) -> bool:
 
 def is_due(token: Token, last_refresh_s: float | None, now_s: float) -> bool:
     """Tell whether 60 % of a token's life is over; an opaque one is due after eight days, as in Codex."""
+    if not token.access_token:
+        return True
     issued_at = token.issued_at if token.issued_at is not None else last_refresh_s
     if token.expires_at is None:
         return last_refresh_s is not None and now_s - last_refresh_s > 8 * 86_400
