@@ -8,11 +8,11 @@ runs the same functions; a differential test keeps both the same.
 import os
 import sys
 
-__all__ = ["execute", "main"]
+__all__ = ["arm", "execute", "main"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fetchtoken.output import Stream
 
@@ -27,7 +27,7 @@ def main() -> int:
 
         stdout = Stream(-1 if sys.stdout is None else 1)
         stderr = Stream(-1 if sys.stderr is None else 2)
-        code = execute(sys.argv[1:], os.environ, _cwd(), stdout, stderr, own_process=True)
+        code = execute(sys.argv[1:], os.environ, _cwd(), stdout, stderr, arm=arm)
         if code == 0 and "typer" not in sys.modules:
             os._exit(0)  # all that is left is taking the interpreter apart, a sixth of its life
     except KeyboardInterrupt:
@@ -42,6 +42,35 @@ def _cwd() -> str:
         return ""
 
 
+def arm(timeout_s: float, stderr: "Stream") -> None:
+    """End this process with exit code 5 after a while; where there are no timers, do nothing.
+
+    Sources keep their own deadlines and say why they gave up. This is for what no deadline
+    reaches: a reader that does not take the token, a keyring that waits for a password. A thread
+    could watch too, but starting one costs the quick path a quarter of its time. Ending is safe
+    at any instant: an exchange runs in its own process, and files are replaced whole.
+
+    Args:
+        timeout_s: seconds from now.
+        stderr: told what happened.
+    """
+    # The interpreter itself has loaded the C module. Its public face imports enum and makes classes
+    # of all constants, which costs a fifth of a bare interpreter.
+    timers = sys.modules.get("_signal") or __import__("signal")
+    if not hasattr(timers, "setitimer"):  # Windows
+        return
+
+    def end(_number: int, _frame: object) -> None:
+        from fetchtoken.domain.errors import Unavailable
+        from fetchtoken.report import report
+
+        error = Unavailable(f"no token within {timeout_s:g} s", hint="a longer --timeout, or --verbose")
+        os._exit(report(error, stderr))
+
+    timers.signal(timers.SIGALRM, end)
+    timers.setitimer(timers.ITIMER_REAL, timeout_s)
+
+
 def execute(  # noqa: PLR0913 - the process, piece by piece
     argv: list[str],
     environ: "Mapping[str, str]",
@@ -50,7 +79,7 @@ def execute(  # noqa: PLR0913 - the process, piece by piece
     stderr: "Stream",
     *,
     plain: bool = True,
-    own_process: bool = False,
+    arm: "Callable[[float, Stream], None] | None" = None,
 ) -> int:
     """Run one command line; return its exit code, with every error said on ``stderr``.
 
@@ -61,7 +90,7 @@ def execute(  # noqa: PLR0913 - the process, piece by piece
         stdout: takes data.
         stderr: takes everything for people.
         plain: ``False`` sends even a plain resolve through Typer.
-        own_process: this process is the command's own, and may be ended when its time is over.
+        arm: ends this process when ``--timeout`` is over, where it is the command's own.
     """
     try:
         from fetchtoken.options import parse_options
@@ -71,10 +100,10 @@ def execute(  # noqa: PLR0913 - the process, piece by piece
             from fetchtoken.cli import run_cli
             from fetchtoken.cli.caller import Caller
 
-            return run_cli(argv, Caller(environ, cwd, stdout, stderr, own_process=own_process))
+            return run_cli(argv, Caller(environ, cwd, stdout, stderr, arm=arm))
         from fetchtoken.resolve import run
 
-        run(options, environ, cwd, stdout, stderr, own_process=own_process)
+        run(options, environ, cwd, stdout, stderr, arm=arm)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place where it can be said
         from fetchtoken.report import report
 

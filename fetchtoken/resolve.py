@@ -18,7 +18,6 @@ from fetchtoken.options import FORMATS, SHELLS, Options
 from fetchtoken.output import emit, render
 from fetchtoken.settings import Settings, load
 from fetchtoken.sources.request import Request
-from fetchtoken.watchdog import arm
 
 __all__ = ["make_request", "resolve", "run", "timeout_of"]
 
@@ -43,7 +42,7 @@ def run(  # noqa: PLR0913 - the process, piece by piece
     stdout: "Stream",
     stderr: "Stream",
     *,
-    own_process: bool = False,
+    arm: "Callable[[float, Stream], None] | None" = None,
 ) -> None:
     """Print one valid token.
 
@@ -53,7 +52,7 @@ def run(  # noqa: PLR0913 - the process, piece by piece
         cwd: the absolute working directory, or an empty string.
         stdout: takes the token and nothing else.
         stderr: takes notes.
-        own_process: this process is the command's own, and may be ended when its time is over.
+        arm: ends this process after so many seconds, where it is the command's own.
 
     Raises:
         FetchTokenError: no token was printed; the class says why.
@@ -61,7 +60,7 @@ def run(  # noqa: PLR0913 - the process, piece by piece
     started_at = time.time()
     timeout_s = timeout_of(options)
     deadline = time.monotonic() + timeout_s
-    if own_process:
+    if arm is not None:
         arm(timeout_s, stderr)
     check(options)
     settings = load(options, environ, cwd)

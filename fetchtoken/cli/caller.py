@@ -13,7 +13,7 @@ __all__ = ["Caller", "caller_of"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 class Caller:
@@ -25,7 +25,7 @@ class Caller:
         cwd: the absolute working directory, or an empty string.
         stdout: takes data.
         stderr: takes everything for people.
-        own_process: this process is the command's own, and may be ended when its time is over.
+        arm: ends this process after so many seconds, where it is the command's own.
     """
 
     def __init__(
@@ -35,14 +35,14 @@ class Caller:
         stdout: Stream,
         stderr: Stream,
         *,
-        own_process: bool = False,
+        arm: Callable[[float, Stream], None] | None = None,
     ) -> None:
         self.options = Options()
         self.environ = environ
         self.cwd = cwd
         self.stdout = stdout
         self.stderr = stderr
-        self.own_process = own_process
+        self.arm = arm
 
     def settings(self, *, check_project: bool = True) -> Settings:
         """Return the settings, with their notes said.

@@ -115,14 +115,7 @@ def root(  # noqa: PLR0913 - one parameter per option
         verbose=verbose,
     )
     if context.invoked_subcommand is None:
-        run(
-            options,
-            caller.environ,
-            caller.cwd,
-            caller.stdout,
-            caller.stderr,
-            own_process=caller.own_process,
-        )
+        run(options, caller.environ, caller.cwd, caller.stdout, caller.stderr, arm=caller.arm)
     else:
         _refuse_idle_options(options, context.invoked_subcommand)
 

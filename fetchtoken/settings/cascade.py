@@ -18,13 +18,13 @@ import os
 
 from fetchtoken.domain.errors import ConfigError
 from fetchtoken.settings.keys import ALIASES, KINDS, PROJECT_KEYS
-from fetchtoken.settings.project import PROJECT_FILES, find_project, why_ignored
 
 __all__ = [
     "FILE_NAME",
+    "PROJECT_FILES",
     "Cascade",
     "Entry",
-    "Tier",
+    "find_project",
     "home_directory",
     "open_env_file",
     "user_directory",
@@ -36,10 +36,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fetchtoken.options import Options
-    from fetchtoken.settings.envfile import EnvFile
+    from fetchtoken.settings.envfile import Tier
 
 FILE_NAME = "scorpiox-env.txt"
 SYSTEM_DIRECTORY = "/etc/codex-fetchtoken"
+PROJECT_FILES = ("scorpiox-env.txt", ".claude/scorpiox-env.txt", ".scorpiox/scorpiox-env.txt")
+"""A project's files, low to high."""
+
+_MARKS = (*PROJECT_FILES, ".git")
 _OPTION_KEYS = {
     "CODEX_TOKEN_SOURCE": ("source", "--source"),
     "CODEX_ACCOUNT": ("account", "--account"),
@@ -63,6 +67,40 @@ def user_directory(environ: "Mapping[str, str]", home: str) -> str:
     return f"{base if os.path.isabs(base) else home + '/.config'}/codex-fetchtoken"
 
 
+def find_project(cwd: str, home: str) -> str:
+    """Return the nearest ancestor of ``cwd`` with a project file or ``.git``, or an empty string.
+
+    Args:
+        cwd: the absolute working directory, or an empty string where it was deleted.
+        home: the walk stops below it: a home directory is no project.
+    """
+    if not cwd:
+        return ""
+    try:
+        end = os.stat(home)
+    except OSError:
+        end = None
+    directory = cwd
+    while True:
+        if directory == home or (end is not None and _is(directory, end)):
+            return ""
+        for mark in _MARKS:
+            if os.access(f"{directory}/{mark}", os.F_OK):
+                return directory
+        parent = os.path.dirname(directory)
+        if parent == directory:
+            return ""
+        directory = parent
+
+
+def _is(directory: str, other: os.stat_result) -> bool:
+    try:
+        status = os.stat(directory)
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == (other.st_dev, other.st_ino)
+
+
 class Entry:
     """One value: the text as written and where that was.
 
@@ -80,23 +118,6 @@ class Entry:
         self.origin = origin
         self.tier = tier
         self.in_file = in_file
-
-
-class Tier:
-    """One file's lines.
-
-    Attributes:
-        file: what was read.
-        values: key → (value, line number, key as written).
-        trusted: whether all its keys count; ``False`` for a project's file.
-    """
-
-    __slots__ = ("file", "trusted", "values")
-
-    def __init__(self, file: "EnvFile", values: dict[str, tuple[str, int, str]], *, trusted: bool) -> None:
-        self.file = file
-        self.values = values
-        self.trusted = trusted
 
 
 class Cascade:
@@ -145,28 +166,17 @@ class Cascade:
     def _trusted_directories(self) -> tuple[str, str, str]:
         return SYSTEM_DIRECTORY, self.user, f"{self.home}/.claude"
 
-    def _complain(self, message: str) -> None:
-        raise ConfigError(message, hint="correct the file, or move it away")
-
-    def _ignore_line(self, message: str) -> None:
-        self.notes.append(f"ignored: {message}")
-
     def _read(self, path: str, *, trusted: bool) -> bool:
         """Read one tier; tell whether there is one."""
         fd = open_env_file(path, self.notes.append)
         if fd < 0:
             return False
-        from fetchtoken.settings.envfile import parse_lines, read_env_file
+        from fetchtoken.settings.envfile import read_tier
 
-        complain = self._complain if trusted else self._ignore_line
-        file = read_env_file(path, fd, self._seen, complain)
-        if file is None:
-            return False
-        if not trusted and (reason := why_ignored(path, file.status)):
-            self.notes.append(f"{path} is ignored: {reason}")
-            return False
-        self.tiers.append(Tier(file, parse_lines(file, complain), trusted=trusted))
-        return True
+        tier = read_tier(path, fd, self._seen, self.notes, trusted=trusted)
+        if tier is not None:
+            self.tiers.append(tier)
+        return tier is not None
 
     def _active_profile(self) -> Entry | None:
         entry = self.entries().get("ACTIVE_PROFILE")
@@ -216,7 +226,7 @@ class Cascade:
                 found[key] = Entry(text, option, rank + 1)
         return found
 
-    def untrusted(self) -> list[tuple[Tier, list[str]]]:
+    def untrusted(self) -> "list[tuple[Tier, list[str]]]":
         """Return the project's tiers with the keys in them that a project may not set."""
         found = []
         for tier in self.tiers:

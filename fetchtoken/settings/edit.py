@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from fetchtoken.domain.errors import ConfigError, Unsafe
-from fetchtoken.settings.cascade import FILE_NAME, Cascade
+from fetchtoken.settings.cascade import FILE_NAME, PROJECT_FILES, Cascade
 from fetchtoken.settings.keys import (
     ALIASES,
     BUILT_IN,
@@ -15,7 +15,6 @@ from fetchtoken.settings.keys import (
     check_text,
     judge,
 )
-from fetchtoken.settings.project import PROJECT_FILES
 
 __all__ = ["TIERS", "init_user_file", "known_key", "set_value"]
 

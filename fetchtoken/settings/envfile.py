@@ -1,10 +1,11 @@
-"""One ``scorpiox-env.txt``: reading it, and what its lines say."""
+"""One ``scorpiox-env.txt``: whether it may be looked at, reading it, and what its lines say."""
 
 import os
 
+from fetchtoken.domain.errors import ConfigError
 from fetchtoken.settings.keys import ALIASES, KINDS
 
-__all__ = ["EnvFile", "parse_lines", "read_env_file"]
+__all__ = ["EnvFile", "Tier", "parse_lines", "read_env_file", "read_tier", "why_ignored"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ _LIMIT = 1 << 20
 _LONGEST_KEY = 64
 _LONGEST_VALUE = 4096
 _REGULAR = 0o100000
+_OTHERS_WRITE = 0o002
 
 
 class EnvFile:
@@ -31,6 +33,23 @@ class EnvFile:
         self.path = path
         self.data = data
         self.status = status
+
+
+class Tier:
+    """One file's lines.
+
+    Attributes:
+        file: what was read.
+        values: key → (value, line number, key as written).
+        trusted: whether all its keys count; ``False`` for a project's file.
+    """
+
+    __slots__ = ("file", "trusted", "values")
+
+    def __init__(self, file: "EnvFile", values: dict[str, tuple[str, int, str]], *, trusted: bool) -> None:
+        self.file = file
+        self.values = values
+        self.trusted = trusted
 
 
 def read_env_file(
@@ -62,6 +81,36 @@ def read_env_file(
     finally:
         os.close(fd)
     return EnvFile(path, data, status)
+
+
+def read_tier(
+    path: str, fd: int, seen: set[tuple[int, int]], notes: list[str], *, trusted: bool
+) -> Tier | None:
+    """Read one file of the cascade, or return ``None`` where it was read before or is ignored.
+
+    Args:
+        path: where it stands.
+        fd: the descriptor; it is closed.
+        seen: as for :func:`read_env_file`.
+        notes: takes why a project's file, or a line of it, is ignored.
+        trusted: ``False`` for a project's file, which cannot stop the command.
+
+    Raises:
+        ConfigError: a trusted file has a malformed line, or is no file.
+    """
+
+    def complain(message: str) -> None:
+        if trusted:
+            raise ConfigError(message, hint="correct the file, or move it away")
+        notes.append(f"ignored: {message}")
+
+    file = read_env_file(path, fd, seen, complain)
+    if file is None:
+        return None
+    if not trusted and (reason := why_ignored(path, file.status)):
+        notes.append(f"{path} is ignored: {reason}")
+        return None
+    return Tier(file, parse_lines(file, complain), trusted=trusted)
 
 
 def parse_lines(file: EnvFile, complain: "Callable[[str], None]") -> dict[str, tuple[str, int, str]]:
@@ -111,3 +160,25 @@ def _value_fault(raw: bytes) -> str:
     except UnicodeDecodeError:
         return "is not UTF-8"
     return f"is longer than {_LONGEST_VALUE} characters" if len(text) > _LONGEST_VALUE else ""
+
+
+def why_ignored(path: str, status: os.stat_result) -> str:
+    """Return why a project file is not even read for its harmless keys, or an empty string.
+
+    Args:
+        path: the file, perhaps a symbolic link: both the link and its target must lie safely.
+        status: ``fstat`` of what was opened.
+    """
+    if os.name != "posix":
+        return ""
+    if status.st_uid not in (os.geteuid(), 0):
+        return f"it belongs to user {status.st_uid}"
+    from fetchtoken.files.guard import writable_by_others
+
+    beside = os.path.dirname(path)
+    # A sticky directory keeps others from swapping the file, but not from putting one there first.
+    if os.stat(beside).st_mode & _OTHERS_WRITE:
+        return f"others can write {beside}"
+    # The last name is a file that is not there, so that the link itself is judged, not its target.
+    loose = writable_by_others(f"{beside}/ ") or writable_by_others(path)
+    return f"others can write {loose}" if loose else ""

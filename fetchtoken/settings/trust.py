@@ -11,7 +11,8 @@ __all__ = ["check_project_files", "trust", "trusted_hash", "untrust"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fetchtoken.settings.cascade import Cascade, Tier
+    from fetchtoken.settings.cascade import Cascade
+    from fetchtoken.settings.envfile import Tier
 
 _FILE = "trusted.txt"
 
@@ -99,8 +100,7 @@ def trust(cascade: Cascade, path: str) -> str:
         Unsafe: somebody else could change it at any time.
     """
     from fetchtoken.settings.cascade import open_env_file
-    from fetchtoken.settings.envfile import parse_lines, read_env_file
-    from fetchtoken.settings.project import why_ignored
+    from fetchtoken.settings.envfile import parse_lines, read_env_file, why_ignored
 
     def refuse(message: str) -> None:
         raise ConfigError(message, hint="correct the file first")

@@ -162,7 +162,7 @@ def test_the_watchdog_ends_what_no_deadline_reaches(*, private: bool):
         "import sys, time\n"
         f"if not {private}: sys.modules['_signal'] = None\n"
         "from fetchtoken.output import Stream\n"
-        "from fetchtoken.watchdog import arm\n"
+        "from fetchtoken.entry import arm\n"
         "arm(0.05, Stream(2))\n"
         "time.sleep(60)\n"
     )
@@ -209,7 +209,7 @@ def test_without_timers_the_command_still_works():
         "sys.modules['_signal'] = None\n"
         "del signal.setitimer\n"
         "from fetchtoken.output import Stream\n"
-        "from fetchtoken.watchdog import arm\n"
+        "from fetchtoken.entry import arm\n"
         "arm(0.05, Stream(2))\n"
     )
     done = subprocess.run(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fetchtoken.settings.project import find_project
+from fetchtoken.settings.cascade import find_project
 from tests.support.command import World
 from tests.unit.settings.reading import CLAUDE, PROJECT, UNTRUSTED, read
 
