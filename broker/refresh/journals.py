@@ -1,5 +1,10 @@
-"""The home's journal directory: one file per attempt, sealed."""
+"""The home's journal directory: one file per attempt, sealed.
 
+Where an exchange process cannot write an answer into its file, it makes a second one of the same
+name beside the directory, in the home itself. Everything here knows both places.
+"""
+
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +14,13 @@ from broker.domain.records import Account
 from broker.seal.keyring import Keyring
 from fetchtoken.domain.errors import Unsafe
 from fetchtoken.files.atomic import replace_file
-from fetchtoken.oauth.journal import Entry, JournalKey, create, inspect, remove
+from fetchtoken.oauth.journal import Entry, JournalKey, Phase, create, inspect, remove
 
-__all__ = ["Intent", "Journals"]
+__all__ = ["Intent", "Journals", "intent_record", "spare_of"]
 
 _SUFFIX = ".journal"
 _ID_FILE = "id"
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +31,31 @@ class Intent:
     account: int
     login_id: str
     generation: int
+
+
+def spare_of(path: str) -> str:
+    """Return where the answer of an attempt goes when its own file takes none."""
+    file = Path(path)
+    return str(file.parent.parent / file.name)
+
+
+def intent_record(attempt_id: str, account: Account) -> dict[str, object]:
+    """Return what a journal file says that it is about."""
+    return {
+        "attempt": attempt_id,
+        "account": account.id,
+        "login_id": account.login_id,
+        "generation": account.generation,
+    }
+
+
+def _inspect(path: str, keys: dict[str, JournalKey]) -> Entry:
+    """Read one file; one that the disk does not give back is unreadable."""
+    try:
+        return inspect(path, keys)
+    except OSError as error:
+        # Short of descriptors or memory nobody can look now, which is no reason to doubt.
+        return Entry(Phase.HELD if error.errno in _PASSING else Phase.UNREADABLE)
 
 
 class Journals:
@@ -51,26 +82,29 @@ class Journals:
         Raises:
             OSError: it cannot be made durable, so nothing may be sent.
         """
-        intent: dict[str, object] = {
-            "attempt": attempt_id,
-            "account": account.id,
-            "login_id": account.login_id,
-            "generation": account.generation,
-        }
-        return create(self.path(attempt_id), intent, self.key())
+        return create(self.path(attempt_id), intent_record(attempt_id, account), self.key())
 
     def look(self, attempt_id: str) -> Entry:
-        """Tell how far an attempt got."""
+        """Tell how far an attempt got, by its file and by the second one where there is one."""
         keys = {key_id: self.key(key_id) for key_id in self._keys.ids}
-        return inspect(self.path(attempt_id), keys)
+        path = self.path(attempt_id)
+        first = _inspect(path, keys)
+        if first.phase in (Phase.HELD, Phase.ANSWERED):
+            return first
+        second = _inspect(spare_of(path), keys)
+        # A second file without an answer says nothing: only the first one can tell that nothing was sent.
+        return second if second.phase in (Phase.HELD, Phase.ANSWERED) else first
 
     def forget(self, attempt_id: str) -> None:
-        """Remove a settled attempt's file, durably."""
-        remove(self.path(attempt_id))
+        """Remove a settled attempt's files, durably."""
+        path = self.path(attempt_id)
+        remove(path)
+        remove(spare_of(path))
 
     def attempts(self) -> list[str]:
         """Return the ids of all attempts that have a file."""
-        return sorted(path.stem for path in self._directory.iterdir() if path.suffix == _SUFFIX)
+        places = (self._directory, self._directory.parent)
+        return sorted({path.stem for place in places for path in place.iterdir() if path.suffix == _SUFFIX})
 
     def check(self) -> None:
         """Raise unless a file can be made here now.

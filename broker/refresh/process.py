@@ -8,13 +8,23 @@ import os
 import subprocess
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from broker.domain.records import Account
+from broker.refresh.journals import intent_record, spare_of
+from fetchtoken.files.atomic import write_all
 from fetchtoken.oauth.journal import JournalKey
 from fetchtoken.oauth.messages import refresh_body
 from fetchtoken.oauth.outcome import Answer
-from fetchtoken.oauth.spawn import boot_clock_s, child_argv, child_environment, encode_frame, read_frame
+from fetchtoken.oauth.spawn import (
+    EXCHANGE,
+    boot_clock_s,
+    child_argv,
+    child_environment,
+    encode_frame,
+    read_frame,
+)
 
 __all__ = ["LIMIT_S", "ExchangeProcess"]
 
@@ -49,9 +59,7 @@ class ExchangeProcess:
         self._fd = journal_fd
         self._environ = environ
         self._frame: dict[str, object] = {
-            "kind": "exchange",
             "attempt": Path(journal_path).name,
-            "attempt_id": attempt_id,
             "url": f"{account.issuer.rstrip('/')}/oauth/token",
             "body": refresh_body(account.refresh_token, client_id=account.client_id, reason=reason).decode(),
             "journal_fd": journal_fd,
@@ -59,6 +67,8 @@ class ExchangeProcess:
             "limit_s": LIMIT_S,
             "ca_file": environ.get("CODEX_CA_CERTIFICATE", ""),
             "journal_key": {"key_id": key.key_id, "key": b64encode(key.key).decode()},
+            "spare": spare_of(journal_path),
+            "intent": intent_record(attempt_id, account),
         }
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -72,8 +82,11 @@ class ExchangeProcess:
             OSError: it cannot be started; nothing was sent.
         """
         try:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                child_argv(),
+            self._process = process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                child_argv(EXCHANGE),
+                # Unbuffered: what a failing write leaves in a buffer would go out when the pipe is
+                # closed, and the process would send what the caller takes for not sent.
+                bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -85,13 +98,12 @@ class ExchangeProcess:
         finally:
             # From here on the lock lives exactly as long as the process.
             os.close(self._fd)
-        self._process = process
-        report = self._talk(process)
-        if report is None or not isinstance(report.get("answer"), dict):
+        try:
+            self._hand_over(process)
+            answer, journaled = self._listen(process)
+        except Exception:  # noqa: BLE001 - whatever broke the talk, the journal knows what was done
             self.release()
             return None
-        answer = Answer.from_json(report["answer"])  # type: ignore[arg-type]
-        journaled = report.get("journaled") is True
         if journaled:
             self.release()
         return answer, journaled
@@ -99,11 +111,8 @@ class ExchangeProcess:
     def acknowledge(self) -> None:
         """Tell a process whose answer the journal did not take that the store has it."""
         if self._process is not None and self._process.stdin is not None:
-            try:
+            with suppress(OSError):
                 self._process.stdin.write(b"\x06")
-                self._process.stdin.flush()
-            except BrokenPipeError:
-                pass
         self.release()
 
     def release(self) -> None:
@@ -116,16 +125,26 @@ class ExchangeProcess:
                 pipe.close()
         process.wait()
 
-    def _talk(self, process: subprocess.Popen[bytes]) -> dict[str, object] | None:
+    def _hand_over(self, process: subprocess.Popen[bytes]) -> None:
+        """Give the process its request.
+
+        Raises:
+            OSError: it did not take the whole of it.
+        """
         assert process.stdin is not None  # noqa: S101 - PIPE was asked for
-        assert process.stdout is not None  # noqa: S101 - same
         frame, self._frame = encode_frame(self._frame), {}
-        try:
-            process.stdin.write(frame)
-            process.stdin.flush()
-        except BrokenPipeError:
-            return None
-        try:
-            return read_frame(process.stdout.fileno())
-        except ValueError:
-            return None
+        write_all(process.stdin.fileno(), frame)
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> tuple[Answer, bool]:
+        """Wait for the report: the raw answer, and whether the journal holds it.
+
+        Raises:
+            ValueError: the process ended without one.
+            OSError: it cannot be read.
+        """
+        assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+        report = read_frame(process.stdout.fileno())
+        answer = None if report is None else report.get("answer")
+        if report is None or not isinstance(answer, dict):
+            raise ValueError("the exchange process ended without a report")
+        return Answer.from_json(answer), report.get("journaled") is True

@@ -62,7 +62,7 @@ class Job:
 
     def to_json(self) -> dict[str, object]:
         """Return the request frame."""
-        return {"kind": "refresh_file", **{name: getattr(self, name) for name in self.__slots__}}
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 def serve(request: dict[str, object], environ: Mapping[str, str]) -> dict[str, object]:
@@ -100,11 +100,10 @@ def _locked(job: Job, environ: Mapping[str, str]) -> dict[str, object]:
         sweep(job.path)
         _clear(job, journal, past)
         auth = _read(job.path)
-    code, detail = (past.outcome.code, past.outcome.detail) if past.outcome else ("", "")
     if past.verdict is Verdict.REFUSED:
-        return _report("refused_before", code)
-    if past.verdict is Verdict.WAIT:
-        return _report("try_later", detail)
+        return _report("refused_before", past.outcome.code if past.outcome else "")
+    if past.verdict is Verdict.WAIT and past.outcome is not None:
+        return _report("try_later", _patience(past.outcome, past.answered_at))
     if not _in_need(auth, job):
         return _report("fresh")
     doubt = past.verdict is Verdict.IN_DOUBT
@@ -227,8 +226,16 @@ def _settle(job: Job, journal: str, auth: AuthFile, outcome: Outcome, *, replay:
     waits = outcome.kind is Kind.TRY_LATER and outcome.retry_after_s
     if outcome.kind in (Kind.NOT_SENT, Kind.TRY_LATER) and not waits and not replay:
         remove(journal)
+    if outcome.kind is Kind.REFUSED:
+        return _report("refused", outcome.code)
     status = "in_doubt" if outcome.kind is Kind.UNKNOWN else str(outcome.kind)
-    return _report(status, outcome.code if outcome.kind is Kind.REFUSED else outcome.detail)
+    return _report(status, _patience(outcome, time.time()))
+
+
+def _patience(outcome: Outcome, answered_at: float) -> str:
+    """Return words for people on how long the issuer wants to be left alone."""
+    left_s = answered_at + (outcome.retry_after_s or 0.0) - time.time()
+    return f"{outcome.detail}, {left_s:.0f} s to wait" if left_s > 0 else outcome.detail
 
 
 def _stranger(old: AuthFile, new: AuthFile) -> str:

@@ -99,14 +99,20 @@ def create(path: str, intent: dict[str, object], key: JournalKey | None = None) 
         append(fd, "intent", intent, attempt=os.path.basename(path), key=key)
         fsync_dir(os.path.dirname(path))
     except BaseException:
-        os.unlink(path)
-        os.close(fd)
+        try:
+            os.unlink(path)
+        finally:
+            os.close(fd)
         raise
     return fd
 
 
 def reserve(fd: int) -> None:
-    """Set the file's space aside by writing zeros: unlike a hole or a promise, they hold on any disk."""
+    """Set the file's space aside by writing zeros: unlike a hole or a promise, they hold on any disk.
+
+    Except where each write takes new blocks (btrfs, ZFS): there the answer may find no room, and
+    goes elsewhere as any other answer that cannot be written.
+    """
     write_all(fd, bytes(ALLOCATED))
     os.fsync(fd)
 

@@ -14,7 +14,9 @@ from struct import Struct
 from fetchtoken.domain.jsontext import dumps, loads
 
 __all__ = [
+    "EXCHANGE",
     "FRAME_HEADER",
+    "REFRESH_FILE",
     "boot_clock_s",
     "child_argv",
     "child_environment",
@@ -22,6 +24,12 @@ __all__ = [
     "encode_frame",
     "read_frame",
 ]
+
+EXCHANGE = "fetchtoken.oauth.exchange"
+"""The process that carries out an attempt of the broker's."""
+
+REFRESH_FILE = "fetchtoken.codex.refresh_process"
+"""The process that refreshes an auth file, locks and all."""
 
 FRAME_HEADER = Struct(">I")
 _LIMIT = 4 << 20
@@ -47,9 +55,13 @@ _KEPT = frozenset(
 """Lower-case twins of the proxy variables are kept too, as curl and Codex read both."""
 
 
-def child_argv() -> list[str]:
-    """Return the exchange process's command line; it names no secret and no account."""
-    return [sys.executable, "-P", "-m", "fetchtoken.oauth.exchange"]
+def child_argv(module: str) -> list[str]:
+    """Return an exchange process's command line; it names no secret and no account.
+
+    Args:
+        module: :data:`EXCHANGE` or :data:`REFRESH_FILE`.
+    """
+    return [sys.executable, "-P", "-m", module]
 
 
 def child_environment(environ: Mapping[str, str]) -> dict[str, str]:

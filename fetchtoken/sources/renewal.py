@@ -10,6 +10,7 @@ from fetchtoken.codex.refresh_file import Job
 from fetchtoken.domain.errors import Unavailable
 from fetchtoken.oauth.spawn import (
     FRAME_HEADER,
+    REFRESH_FILE,
     boot_clock_s,
     child_argv,
     child_environment,
@@ -75,7 +76,7 @@ def renew_file(
         raise Unavailable(f"{path}: no time is left to refresh it", hint="give a longer --timeout")
     try:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            child_argv(),
+            child_argv(REFRESH_FILE),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -11,7 +11,14 @@ from fetchtoken.domain.secret import Secret
 from fetchtoken.oauth.journal import Entry, Phase, create, inspect
 from fetchtoken.oauth.messages import OAUTH_CLIENT_ID, refresh_body
 from fetchtoken.oauth.outcome import Answer, Kind, classify
-from fetchtoken.oauth.spawn import boot_clock_s, child_argv, child_environment, encode_frame, read_frame
+from fetchtoken.oauth.spawn import (
+    EXCHANGE,
+    boot_clock_s,
+    child_argv,
+    child_environment,
+    encode_frame,
+    read_frame,
+)
 from tests.support.wait import until_sync
 
 __all__ = ["Exchange"]
@@ -42,7 +49,6 @@ class Exchange:
         self.journal = journal
         fd = create(str(journal), {"attempt": journal.name})
         self.frame: dict[str, Any] = {
-            "kind": "exchange",
             "attempt": journal.name,
             "url": url,
             "body": refresh_body(
@@ -54,7 +60,7 @@ class Exchange:
             **frame,
         }
         self.process = subprocess.Popen(
-            [*before, *child_argv()],
+            [*before, *child_argv(EXCHANGE)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -2,11 +2,14 @@ import os
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from struct import pack
 
 import pytest
 
 from fetchtoken.oauth.spawn import (
+    EXCHANGE,
+    REFRESH_FILE,
     boot_clock_s,
     child_argv,
     child_environment,
@@ -47,9 +50,11 @@ def test_what_the_request_needs_passes(name):
     assert child_environment({name: "value"}) == {name: "value"}
 
 
-def test_the_command_line_says_nothing():
+@pytest.mark.parametrize("module", [EXCHANGE, REFRESH_FILE])
+def test_the_command_line_says_nothing(module):
     """It is the same for every attempt: no URL, no account, no path of a file."""
-    assert child_argv() == [sys.executable, "-P", "-m", "fetchtoken.oauth.exchange"]
+    assert child_argv(module) == [sys.executable, "-P", "-m", module]
+    assert find_spec(module) is not None
 
 
 def test_the_boot_clock_goes_forward_for_every_process():
