@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from fetchtoken.codex.destination import token_endpoint
@@ -196,30 +197,41 @@ def _exchange(
         answer = send(attempt, environ)
         outcome = classify(answer, now_s=time.time())
         if not journal_answer(attempt, answer):
-            hold_until_safe(lambda: _save(job, journal, attempt, answer, outcome), os.open(os.devnull, 0))
+            hold_until_safe(lambda: _save(job, auth, attempt, answer, outcome), -1)
         return _settle(job, journal, auth, outcome, replay=replay)
     finally:
         os.close(fd)
 
 
-def _save(job: Job, journal: str, attempt: Attempt, answer: Answer, outcome: Outcome) -> bool:
-    """Put an answer that the journal did not take wherever it fits."""
-    if outcome.tokens is None:
+def _save(job: Job, auth: AuthFile, attempt: Attempt, answer: Answer, outcome: Outcome) -> bool:
+    """Put an answer that the attempt file did not take wherever it fits: the auth file itself, or there."""
+    tokens = outcome.tokens
+    if tokens is None:
         return True
     try:
-        _commit(job.path, journal, outcome.tokens, time.time())
+        if _is_ours(_read(job.path), auth, tokens):
+            _write(job.path, tokens, time.time())
+            return True
     except (OSError, FetchTokenError):
-        return journal_answer(attempt, answer)
-    return True
+        pass
+    return journal_answer(attempt, answer)
+
+
+def _is_ours(now: AuthFile, auth: AuthFile, tokens: TokenSet) -> bool:
+    """Tell whether the file holds what was exchanged, or its outcome already, and no other login."""
+    return now.refresh_token in (auth.refresh_token, tokens.refresh_token)
 
 
 def _settle(job: Job, journal: str, auth: AuthFile, outcome: Outcome, *, replay: bool) -> dict[str, object]:
-    if outcome.tokens is not None:
-        if os.path.exists(journal):  # else it is committed already, without the journal
-            if _read(job.path).refresh_token != auth.refresh_token:
-                # Somebody logged in meanwhile without taking the locks: their login stands.
-                return _report("fresh", f"kept aside: {put_aside(journal)}")
-            _commit(job.path, journal, outcome.tokens, time.time())
+    tokens = outcome.tokens
+    if tokens is not None:
+        now = _read(job.path)
+        if not _is_ours(now, auth, tokens):
+            # Somebody logged in meanwhile without taking the locks: their login stands.
+            return _report("fresh", f"kept aside: {put_aside(journal)}")
+        if now.refresh_token == auth.refresh_token:
+            _write(job.path, tokens, time.time())
+        _end(journal)
         if outcome.kind is Kind.TOKENS:
             return _report("refreshed", _stranger(auth, _read(job.path)))
         return _report("try_later", f"{outcome.detail}; the new refresh token is kept")
@@ -248,6 +260,11 @@ def _stranger(old: AuthFile, new: AuthFile) -> str:
 
 def _commit(path: str, journal: str, tokens: TokenSet, answered_at: float) -> None:
     """Write the new tokens into the auth file, then end the attempt."""
+    _write(path, tokens, answered_at)
+    _end(journal)
+
+
+def _write(path: str, tokens: TokenSet, answered_at: float) -> None:
     document = rotated_document(
         _read(path).document,
         access_token=tokens.access_token,
@@ -256,4 +273,9 @@ def _commit(path: str, journal: str, tokens: TokenSet, answered_at: float) -> No
         now_s=None if tokens.access_token is None else answered_at,
     )
     replace_file(path, dumps(document, indent=2).encode())
-    remove(journal)
+
+
+def _end(journal: str) -> None:
+    """Remove the attempt file of tokens that are in place; one that stays is seen to be over."""
+    with suppress(OSError):
+        remove(journal)
