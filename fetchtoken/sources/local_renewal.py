@@ -156,8 +156,9 @@ def explain(path: str, token: Token, request: Request, report: Report) -> FetchT
         return Unavailable(f"{path}: the issuer gives only {left_s} s", hint=hint)
     if alive and not _meets(token, request):
         return short_lived(token, path, request, why)
+    why = why if alive else f"the token is expired and {why}"
     if status in ("refused", "refused_before", "no_refresh_token") or report.detail == TWICE:
-        return dead(path, f"the token is expired and {why}" if not alive else why)
+        return dead(path, why)
     if status == "blocked":
         kind = _BLOCKED.get(report.exit_code, Unsafe)
         return kind(f"not refreshed: {report.detail}", hint=report.hint or f"ls -ld {path}")

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +12,10 @@ from fetchtoken.codex.refresh_file import Job
 from fetchtoken.oauth.spawn import boot_clock_s
 from tests.support.command import Ran
 from tests.support.issuer import Issuer, Login
+from tests.support.programs import FETCHTOKEN, program
 
-__all__ = ["COMMAND", "EXPIRED", "STALE", "Laptop"]
+__all__ = ["EXPIRED", "STALE", "Laptop"]
 
-COMMAND = Path(sys.executable).with_name("codex-fetchtoken")
 EXPIRED = {"life_s": 864_000, "age_s": 864_000}
 """A login whose ten-day token has just ended."""
 STALE = {"life_s": 864_000, "age_s": 700_000}
@@ -62,7 +61,7 @@ class Laptop:
     def start(self, *words: str, before: tuple[str, ...] = (), **how: Any) -> subprocess.Popen[str]:
         """Start the command in a session of its own."""
         return subprocess.Popen(
-            [*before, COMMAND, *words],
+            [*before, program(FETCHTOKEN), *words],
             env=self.environ,
             cwd=self.home,
             stdin=subprocess.DEVNULL,
