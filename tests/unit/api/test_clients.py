@@ -143,6 +143,13 @@ async def test_the_scheme_knows_no_case(world, scheme):
     assert (await world.get(key="", Authorization=f"{scheme}   {key}  ")).status == 200
 
 
+async def test_two_credentials_are_none(world):
+    """Which of two headers a proxy looked at cannot be known, so neither counts (RFC 6750 §2)."""
+    key = world.client()
+    for both in ([f"Bearer {key}", "Basic x"], [f"Bearer {key}", f"Bearer {key}"]):
+        assert (await world.get(key="", Authorization=both)).status == 401
+
+
 async def test_a_key_in_the_query_or_another_header_is_no_key(world):
     """A key belongs into Authorization, never into a URL."""
     key = world.client()
