@@ -69,6 +69,8 @@ class SocketCaller:
             body = json.dumps(params).encode()
             connection.request("POST", PATH + operation, body, {"Content-Type": "application/json"})
             document = json.loads(connection.getresponse().read())
+            if not isinstance(document, dict):
+                raise ValueError  # noqa: TRY301, TRY004 - as little an answer as text that is no JSON
         except (OSError, HTTPException):
             raise Unavailable(
                 f"the broker at {self._path} went away before it answered",
@@ -78,6 +80,6 @@ class SocketCaller:
             raise Malformed(f"the broker at {self._path} answered something else than JSON") from None
         finally:
             connection.close()
-        if isinstance(document, dict) and "result" in document:
+        if "result" in document:
             return document["result"]
         raise from_problem(document)

@@ -1,7 +1,7 @@
 """The daemon's end of ``admin.sock``: checks the peer, calls the service, answers in JSON."""
 
-import json
 import secrets
+import traceback
 from http import HTTPStatus
 from typing import Any
 
@@ -36,13 +36,18 @@ def build_admin_app(service: Operations, *, owner: int) -> web.Application:
         except FetchTokenError as error:
             return _problem(error)
         except Exception as error:  # noqa: BLE001 - answered as a bug; the text may hold anything
-            _log.error("admin_failed", operation=operation, error=type(error).__name__, exc_info=True)
+            _log.error("admin_failed", operation=operation, error=type(error).__name__, where=_where(error))
             return _problem(FetchTokenError(f"the broker failed at {operation}", hint="see its log"))
         return web.json_response({"result": result})
 
     app = web.Application(client_max_size=_LARGEST_BODY)
     app.router.add_post(PATH + "{operation}", handle)
     return app
+
+
+def _where(error: Exception) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno}" for frame in frames[-5:]]
 
 
 def _actor(request: web.Request, owner: int) -> Actor:
@@ -57,7 +62,7 @@ def _actor(request: web.Request, owner: int) -> Actor:
 async def _params(request: web.Request) -> dict[str, Any]:
     try:
         document = await request.json()
-    except json.JSONDecodeError:
+    except ValueError:
         document = None
     if not isinstance(document, dict):
         raise ConfigError("the body is not a JSON object")
