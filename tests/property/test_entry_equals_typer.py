@@ -211,8 +211,8 @@ def test_both_ways_do_the_same(chunk: int, tmp_path: Path, broker_url: str, monk
 def test_the_two_ways_are_really_two(world_of_one: World, monkeypatch: pytest.MonkeyPatch):
     """``plain=False`` goes through Typer, and a plain resolve does not."""
     ways = []
-    monkeypatch.setattr(root, "run", lambda *_: ways.append("typer"))
-    monkeypatch.setattr(resolve, "run", lambda *_: ways.append("hand"))
+    monkeypatch.setattr(root, "run", lambda *_, **__: ways.append("typer"))
+    monkeypatch.setattr(resolve, "run", lambda *_, **__: ways.append("hand"))
     assert world_of_one.run(plain=True).code == 0
     assert world_of_one.run(plain=False).code == 0
     assert ways == ["hand", "typer"]
