@@ -24,13 +24,16 @@ __all__ = ["LEVELS", "configure"]
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 """Names of the levels in settings."""
 
+_FIRST = ("at", "level", "event")
+
 _CHATTY = ("aiohttp", "aiosqlite", "alembic", "asyncio", "sqlalchemy")
 """Below warnings these print statements with their parameters, and callbacks with their arguments."""
 
 
 def redact_event(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
-    """Blank secrets in a whole event (a structlog processor)."""
-    return cast("EventDict", redact(event_dict))
+    """Blank secrets in a whole event, and put what every line has first (a structlog processor)."""
+    first = {name: event_dict.pop(name) for name in _FIRST if name in event_dict}
+    return cast("EventDict", redact({**first, **event_dict}))
 
 
 def _flatten_exception(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
@@ -51,9 +54,13 @@ def _processors(*, terminal: bool) -> list[Processor]:
         ExceptionDictTransformer(show_locals=False, use_rich=False, max_frames=20, suppress=())
     )
     common: list[Processor] = [TimeStamper(fmt="iso", utc=True, key="at"), structured]
-    first = ["at", "level", "event"]
     if terminal:
-        return [*common, redact_event, _flatten_exception, LogfmtRenderer(key_order=first, drop_missing=True)]
+        return [
+            *common,
+            redact_event,
+            _flatten_exception,
+            LogfmtRenderer(key_order=_FIRST, drop_missing=True),
+        ]
     return [*common, redact_event, JSONRenderer()]
 
 

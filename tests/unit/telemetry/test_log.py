@@ -30,6 +30,7 @@ def test_lines_are_json_with_utc_time_level_and_event_where_nobody_watches():
     structlog.get_logger().info("account adopted", account="work", seconds_left=3)
     (line,) = lines(stream)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line.pop("at"))
+    assert list(line)[0:2] == ["level", "event"]
     assert line == {"level": "info", "event": "account adopted", "account": "work", "seconds_left": 3}
 
 
