@@ -44,7 +44,7 @@ def test_the_installed_script_prints_the_token(world: World):
 @pytest.mark.parametrize("words", [[], ["-fjson"], ["config", "show"], ["--help"], ["--version"]])
 def test_a_full_disk_is_no_success(world: World, words: list[str]):
     """A token that did not arrive is exit 5 and said."""
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         child = _start(world, *words, stdout=full)
         _, err = child.communicate(timeout=60)
     assert child.returncode == 5
