@@ -13,6 +13,7 @@ __all__ = ["arm", "execute", "main"]
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import ModuleType
 
     from fetchtoken.output import Stream
 
@@ -30,6 +31,7 @@ def main() -> int:
         code = execute(sys.argv[1:], os.environ, _cwd(), stdout, stderr, arm=arm)
         if code == 0 and "typer" not in sys.modules:
             os._exit(0)  # all that is left is taking the interpreter apart, a sixth of its life
+        _disarm()
     except KeyboardInterrupt:
         code = 130
     return code
@@ -54,9 +56,7 @@ def arm(timeout_s: float, stderr: "Stream") -> None:
         timeout_s: seconds from now.
         stderr: told what happened.
     """
-    # The interpreter itself has loaded the C module. Its public face imports enum and makes classes
-    # of all constants, which costs a fifth of a bare interpreter.
-    timers = sys.modules.get("_signal") or __import__("signal")
+    timers = _timers()
     if not hasattr(timers, "setitimer"):  # Windows
         return
 
@@ -69,6 +69,21 @@ def arm(timeout_s: float, stderr: "Stream") -> None:
 
     timers.signal(timers.SIGALRM, end)
     timers.setitimer(timers.ITIMER_REAL, timeout_s)
+
+
+def _timers() -> "ModuleType":
+    """Return the C module that the interpreter itself has loaded.
+
+    Its public face imports enum and makes classes of all constants: a fifth of a bare interpreter.
+    """
+    return sys.modules.get("_signal") or __import__("signal")
+
+
+def _disarm() -> None:
+    """Stop the alarm: an interpreter that is being taken apart would be killed by it."""
+    timers = _timers()
+    if hasattr(timers, "setitimer"):
+        timers.setitimer(timers.ITIMER_REAL, 0)
 
 
 def execute(  # noqa: PLR0913 - the process, piece by piece
@@ -105,6 +120,8 @@ def execute(  # noqa: PLR0913 - the process, piece by piece
 
         run(options, environ, cwd, stdout, stderr, arm=arm)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place where it can be said
+        if arm is not None:
+            _disarm()
         from fetchtoken.report import report
 
         return report(error, stderr, verbose="--verbose" in argv or "-v" in argv)

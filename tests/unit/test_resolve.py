@@ -216,3 +216,27 @@ def test_without_timers_the_command_still_works():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "words", [["-s", "remote"], ["-v", "--"], ["-a", "NO"]], ids=["error", "Typer", "usage"]
+)
+def test_the_alarm_is_off_before_the_interpreter_ends(world: World, words: list[str]):
+    """An interpreter that is being taken apart has no handlers: an alarm would kill it."""
+    world.environ["CODEX_REMOTE_URL"] = "unix:/no/such/socket"
+    code = (
+        "import atexit, signal, sys\n"
+        "atexit.register(lambda: print(signal.getitimer(signal.ITIMER_REAL), file=sys.stderr))\n"
+        "from fetchtoken.entry import main\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        env=world.environ,
+        cwd=world.cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr.endswith("(0.0, 0.0)\n")
