@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from broker.admin.client import SocketCaller
 from tests.support.command import Ran
 from tests.support.issuer import Login
 from tests.support.programs import BROKER, Machine, program
@@ -143,16 +144,22 @@ class Daemon:
         assert ran.code == 0, ran
         return json.loads(ran.out)
 
+    def call(self, operation: str, /, **params: Any) -> Any:
+        """Have an administrative operation done over ``admin.sock``, without starting a command."""
+        return SocketCaller(self.home / "admin.sock")(operation, **params)
+
     def hold(self, login: Login, name: str) -> dict[str, Any]:
         """Import a login that nothing else uses."""
-        words = ("account", "import", "-", "--name", name, "--sole-owner")
-        found: list[dict[str, Any]] = self.admin_json(*words, stdin=json.dumps(login.document))
+        documents = [{"text": json.dumps(login.document), "path": f"{name}.json"}]
+        found: list[dict[str, Any]] = self.call(
+            "account_import", documents=documents, name=name, sole_owner=True
+        )
         return found[0]
 
-    def add_client(self, name: str, *accounts: str, words: tuple[str, ...] = ()) -> str:
-        """Make a client for accounts and return its API key."""
-        grants = [word for account in accounts for word in ("--account", account)]
-        return str(self.admin_json("client", "add", name, *grants, *words)["api_key"])
+    def add_client(self, name: str, *accounts: str, **more: Any) -> str:
+        """Make a client for accounts and return its API key; ``more``: default, scopes, expires_s."""
+        wishes = {"scopes": ["token"], **more}
+        return str(self.call("client_add", name=name, accounts=list(accounts), **wishes)["api_key"])
 
     def get(self, path: str, key: str = "", **how: Any) -> Answer:
         """Ask it over HTTP; ``how`` as for :func:`ask`."""

@@ -1,0 +1,258 @@
+"""The contract's rows, kept here apart from the cases: a row that is built and has no case fails.
+
+The lists are read off the contract, not off the code: exit codes, first runs, options and sources
+of the command, the broker's commands, and the HTTP API.
+"""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from broker.api.problems import STATUS_OF
+from fetchtoken.domain import errors
+from tests.contract.table import BROKER, FETCHTOKEN, HTTP, TABLE
+
+for _module in sorted(Path(__file__).parent.glob("test_codes_*.py")):
+    import_module(f"tests.contract.{_module.stem}")
+
+FIRST_RUNS = [
+    "4 no file",
+    "4 an empty file",
+    "3 an API key",
+    "3 a personal access token",
+    "3 an agent identity",
+    "3 expired, no refresh token",
+    "5 expired, issuer down",
+    "5 alive but short, issuer down",
+    "7 the file is not JSON",
+    "8 the login is readable by group",
+    "4 keyring: nothing there, auth.json is not used",
+    "4 ephemeral: auth.json is not used",
+    "0 keyring: a live token",
+    "3 keyring: expired",
+    "2 keyring: the extra is missing",
+    "0 keyring = auto: nothing there, the file",
+]
+
+OPTIONS = [
+    "2 usage: --source nowhere",
+    "2 usage: --account Work",
+    "2 usage: --account device",
+    "4 no account of that name",
+    "4 the named file holds another account",
+    "2 usage: --format xml",
+    "0 --format token",
+    "0 --format json",
+    "0 --format env",
+    "0 --format env --shell fish",
+    "0 --format env --shell powershell",
+    "0 --format header",
+    "0 --format auth-json",
+    "0 --format opencode",
+    "2 usage: --min-valid soon",
+    "2 usage: --min-valid 864001",
+    "5 issued less than ten minutes ago",
+    "0 short-lived, with --min-valid 0",
+    "0 forced",
+    "5 expired, with --no-refresh",
+    "2 usage: --profile nobody",
+    "2 usage: --timeout 0",
+    "5 the refresh takes longer than --timeout",
+    "0 --version",
+    "0 --help",
+    "0 status",
+    "0 status --json",
+    "0 refresh: not due",
+    "0 refresh: no login",
+    "0 refresh: not local",
+    "0 refresh: due, renewed",
+    "0 sync: an access-only file",
+    "8 sync: the file holds a refresh token",
+    "0 config show",
+    "0 config show --json",
+    "0 config get CODEX_MIN_VALID",
+    "0 config set CODEX_MIN_VALID 700",
+    "0 config init",
+    "4 config untrust: not trusted",
+]
+
+SETTINGS = [
+    "2 a settings file with a key too long",
+    "2 a settings file with a value too long",
+    "8 a project file, not trusted",
+    "8 a project profile, not trusted",
+    "0 a project file, trusted",
+    "8 a project file, changed after trust",
+    "0 a project file with harmless keys",
+    "0 a project file that others can swap is ignored",
+    "2 remote: a key and no broker",
+]
+
+SOURCES = [
+    "0 a live token",
+    "0 expired, renewed",
+    "5 expired and in doubt",
+    "0 in doubt, but alive",
+    "8 expired, would send a broker's credential to a stranger",
+    "8 expired, would send a real login to a broker",
+    "8 expired, would send plain http",
+    "8 the login is another user's",
+    "0 remote: a token",
+    "0 remote alias http: a token",
+    "0 remote: the copy, without contact",
+    "0 remote: 304, the copy stands",
+    "0 remote: the copy, broker stopped",
+    "6 remote: 401 invalid_token, and the copy is deleted",
+    "6 remote: 403 not_granted, and the copy is deleted",
+    "6 remote: 403 account_disabled",
+    "6 remote: 403 insufficient_scope",
+    "4 remote: 404 not_found",
+    "2 remote: 400 account_required",
+    "5 remote: 429 rate_limited",
+    "3 remote: 503 login_required",
+    "5 remote: 503 sealed",
+    "5 remote: 503 unavailable",
+    "5 remote: 503 token_expiring",
+    "7 remote: a redirect",
+    "7 remote: a page",
+    "5 remote: broker down, no copy",
+    "8 remote: plain http to another host",
+    "8 remote: the key file is readable by others",
+    *(f"{code} local,remote: {code}, then 6" for code in (3, 4, 5, 7)),
+    *(f"0 local,remote: {code}, then a token" for code in (3, 4, 5, 7)),
+    "2 remote,local: 2 no URL stops the list",
+    "6 remote,local: 6 stops the list",
+    "8 remote,local: 8 plain http stops the list",
+    "130 Ctrl-C in mid-refresh",
+    "130 remote: Ctrl-C",
+    "1 a bug",
+]
+
+COMMANDS = [
+    "0 --version",
+    "0 --help",
+    "0 init",
+    "0 up: SIGTERM",
+    "0 up: a second run re-uses the home",
+    "2 up: a busy port",
+    "2 up: a second daemon on the home",
+    "130 up: Ctrl-C",
+    "0 serve: SIGTERM",
+    "0 check --json",
+    "5 check: the issuer is down",
+    "130 sandbox: Ctrl-C",
+    "2 settings: an unknown key",
+    "2 settings: an unknown variable",
+    "8 plain http from elsewhere",
+    "8 plain http to an issuer elsewhere",
+    "8 the home is open to others",
+    "8 the home is another user's",
+    "8 the master key is open to others",
+    "0 account adopt",
+    "2 account adopt: an old copy",
+    "2 account adopt: a copy of what is held",
+    "2 account import: an old copy",
+    "2 import without --sole-owner",
+    "0 account import --sole-owner",
+    "0 account list",
+    "0 account list --json",
+    "0 account show work",
+    "0 account refresh work --force",
+    "5 account refresh doubtful --force",
+    "5 account refresh --force: in flight",
+    "3 account refresh refused --force",
+    "0 account rename work office",
+    "2 usage: account rename work Office",
+    "2 usage: account rename work device",
+    "0 account disable work",
+    "0 account enable work",
+    "0 account remove work --revoke",
+    "4 account show nobody",
+    "0 client add laptop --account work --json",
+    "2 usage: client add Laptop --account work",
+    "4 client add laptop --account nobody",
+    "0 client list",
+    "0 client show ci --json",
+    "4 client show nobody",
+    "0 client grant ci bare",
+    "0 client ungrant ci work",
+    "0 client rotate ci",
+    "0 client revoke ci",
+    "130 account refresh --force: Ctrl-C, by way of the daemon",
+    "130 account refresh --force: Ctrl-C, without a daemon",
+    "1 a bug",
+]
+
+API = [
+    "200 the token of an account",
+    "200 the token of the only grant",
+    "200 the token of the default",
+    "200 the bare token as text",
+    "200 a token that lives for min_valid",
+    "304 the tag still stands",
+    "200 who am I",
+    "200 the accounts granted",
+    "200 health",
+    "200 ready, though the issuer is down",
+    "200 openapi",
+    "400 invalid_request: min_valid is no number",
+    "400 account_required: several grants, no default",
+    "401 invalid_token: no key",
+    "401 invalid_token: unknown key",
+    "401 invalid_token: expired key",
+    "401 invalid_token: revoked key",
+    "403 not_granted: another's account",
+    "403 account_disabled: disabled",
+    "403 insufficient_scope: scope quota only",
+    "404 not_found: no such path",
+    "405 method_not_allowed: POST",
+    "421 misdirected_request: unknown Host",
+    "429 rate_limited: failures of one address",
+    "429 rate_limited: reads of one client",
+    "503 sealed: the box does not open",
+    "503 login_required: refused and expired",
+    "503 unavailable: in doubt and expired",
+    "503 token_expiring: under min_valid",
+    "503 sealed: not ready",
+    "503 unavailable: no audit record",
+    "503 unavailable: not ready, no audit record",
+    "503 unavailable: not ready, no journal",
+]
+
+CONTRACT = [
+    *(f"{FETCHTOKEN} {row}" for row in (*FIRST_RUNS, *OPTIONS, *SETTINGS, *SOURCES)),
+    *(f"{BROKER} {row}" for row in COMMANDS),
+    *(f"{HTTP} {row}" for row in API),
+]
+
+WITHOUT_CAUSE = {(BROKER, 6)}
+"""Only keys and grants are denied, and no administrative command has one."""
+
+
+def test_every_row_of_the_contract_has_a_case():
+    """Whatever the contract says and this version does is brought about by the real programs."""
+    assert [row for row in CONTRACT if row not in TABLE] == []
+    assert len(CONTRACT) == len(set(CONTRACT))
+
+
+@pytest.mark.parametrize("who", [FETCHTOKEN, BROKER])
+def test_every_exit_code_has_a_case(who):
+    """Both programs can end with every class of the error tree."""
+    codes = {0, *(getattr(errors, name).exit_code for name in errors.__all__)}
+    wanted = {(who, code) for code in codes} - WITHOUT_CAUSE
+    assert wanted - {(row.who, row.code) for row in TABLE.values()} == set()
+
+
+def test_every_problem_has_a_case():
+    """Every word of the API's problems is brought about, but that of a bug."""
+    seen = {(row.code, row.cause.partition(":")[0]) for row in TABLE.values() if row.who == HTTP}
+    wanted = {(status, code) for code, status in STATUS_OF.items() if code != "internal_error"}
+    assert wanted - seen == set()
+
+
+def test_every_case_is_run():
+    """Each module of cases has the one test that runs them."""
+    for module in {row.module for row in TABLE.values()}:
+        names = vars(import_module(module))
+        assert any(name.startswith("test_the_") for name in names), module
