@@ -104,11 +104,11 @@ def carry_out(
     """
     report = renew_file(auth.name, settings, request, when_due=when_due, replay=replay)
     if report.status == "lost":
-        verdict = look_back(attempt_path(auth.name), auth.refresh_token, now_s=time.time()).verdict
-        if verdict is Verdict.COMMIT:
+        past = look_back(attempt_path(auth.name), auth.refresh_token, now_s=time.time())
+        if past.verdict is Verdict.COMMIT:
             report = renew_file(auth.name, settings, request, when_due=when_due, replay=replay)
-        elif verdict is Verdict.IN_DOUBT:
-            report = Report("in_doubt")
+        elif past.verdict is Verdict.IN_DOUBT:
+            report = Report("in_doubt", TWICE if past.replayed else "")
     if report.status == "refused" and _rescued(auth, request):
         return Report("refreshed")
     return report

@@ -5,16 +5,17 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from fetchtoken.codex.refresh_file import Job
-from fetchtoken.oauth.spawn import boot_clock_s
+from fetchtoken.oauth.spawn import REFRESH_FILE, boot_clock_s, child_argv, child_environment, encode_frame
 from tests.support.command import Ran
 from tests.support.issuer import Issuer, Login
 from tests.support.programs import FETCHTOKEN, program
 
-__all__ = ["EXPIRED", "STALE", "Laptop"]
+__all__ = ["EXPIRED", "STALE", "Laptop", "child_of", "together"]
 
 EXPIRED = {"life_s": 864_000, "age_s": 864_000}
 """A login whose ten-day token has just ended."""
@@ -78,6 +79,24 @@ class Laptop:
             out, err = process.communicate(timeout=60)
         return Ran(process.returncode, out, err)
 
+    def exchange(self, *, before: tuple[str, ...] = (), **wishes: Any) -> int:
+        """Run the exchange process alone, as the command would; return how it ended."""
+        done = subprocess.run(
+            [*before, *child_argv(REFRESH_FILE)],
+            input=encode_frame(self.job(**wishes)),
+            env=child_environment(self.environ),
+            cwd="/",
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode
+
+    def litter(self) -> list[str]:
+        """Return the names beside the login that are neither it nor a lock."""
+        wanted = {"auth.json", "auth.json.lock", "auth.lock", "accounts", "config.toml"}
+        return sorted({path.name for path in self.codex_home.iterdir()} - wanted)
+
     def job(self, **wishes: Any) -> dict[str, object]:
         """Return the request that the command would give to the exchange process."""
         given: Mapping[str, Any] = {
@@ -91,3 +110,26 @@ class Laptop:
             "started_s": boot_clock_s(),
         }
         return Job(**{**given, **wishes}).to_json()
+
+
+def child_of(process: subprocess.Popen[str]) -> int:
+    """Return the id of the one process that a command has started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it ended while we looked
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == process.pid:
+                found.append(int(stat.parent.name))
+    assert len(found) == 1, f"{process.pid} has the children {found}"
+    return found[0]
+
+
+def together(laptop: Laptop, count: int, *words: str) -> list[Ran]:
+    """Run so many commands at once; return what each of them did."""
+    started = [laptop.start(*words) for _ in range(count)]
+    ran = []
+    for process in started:
+        with process:
+            out, err = process.communicate(timeout=90)
+        ran.append(Ran(process.returncode, out, err))
+    return ran
