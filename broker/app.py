@@ -15,7 +15,7 @@ from broker.ops.setup import require_key
 from broker.refresh.coordinator import Coordinator
 from broker.refresh.journals import Journals
 from broker.refresh.recovery import Recovery
-from broker.refresh.settlement import Rules
+from broker.refresh.workshop import Rules, Workshop
 from broker.seal.box import Seal
 from broker.seal.keyfile import load_keyring
 from broker.seal.keyring import Keyring
@@ -40,7 +40,7 @@ class Parts:
     store: Store
     roster: Roster
     journals: Journals
-    rules: Rules
+    shop: Workshop
     coordinator: Coordinator
     recovery: Recovery
     service: AdminService
@@ -75,8 +75,9 @@ async def opened(home: Home, settings: Settings) -> AsyncIterator[Parts]:
             clock=clock,
             chance=_chance,
         )
-        coordinator = Coordinator(store, roster, journals, rules)
-        recovery = Recovery(store, roster, journals, rules, coordinator)
+        shop = Workshop(store, roster, journals, rules)
+        coordinator = Coordinator(shop)
+        recovery = Recovery(shop, coordinator)
         await recovery.look()
         await recovery.sweep()
         desk = Desk(
@@ -96,7 +97,7 @@ async def opened(home: Home, settings: Settings) -> AsyncIterator[Parts]:
             store=store,
             roster=roster,
             journals=journals,
-            rules=rules,
+            shop=shop,
             coordinator=coordinator,
             recovery=recovery,
             service=AdminService(desk),

@@ -101,7 +101,7 @@ async def serve(home: Home, settings: Settings, listener: socket.socket, on_read
             public_url=settings.server.public_url,
             clock=parts.clock,
         )
-        scheduler = Scheduler(parts.roster, parts.coordinator, parts.recovery, parts.rules)
+        scheduler = Scheduler(parts.shop, parts.coordinator, parts.recovery)
         scheduler.take(parts.roster.accounts())
         api = await serve_api(app, listener, stop_within_s=_REQUESTS_END_WITHIN_S)
         admin = await _serve_admin(home, parts)

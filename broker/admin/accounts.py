@@ -31,8 +31,10 @@ class AccountOperations:
         return [account_view(account) for account in self._desk.roster.accounts()]
 
     async def account_show(self, actor: Actor, name: str) -> dict[str, Any]:  # noqa: ARG002 - same
-        """Return one account with its last error."""
-        return account_detail(self._desk.account(name))
+        """Return one account with its last error, its trouble, and what came too late for it."""
+        account = self._desk.account(name)
+        late = [answer for answer in await self._desk.store.late_answers() if answer.account == account.id]
+        return account_detail(account, late, self._desk.clock())
 
     async def account_refresh(
         self,

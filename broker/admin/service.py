@@ -5,18 +5,20 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from broker.admin.accountchecks import AccountCheckOperations
 from broker.admin.accounts import AccountOperations
 from broker.admin.adoption import AdoptionOperations
 from broker.admin.checks import CheckOperations
 from broker.admin.clients import ClientOperations
 from broker.admin.desk import Desk
+from broker.admin.rescue import RescueOperations
 from broker.admin.wire import Actor
 from fetchtoken.domain.errors import ConfigError
 
 __all__ = ["AdminService"]
 
-_MAY_LAST = frozenset({"account_refresh"})
-"""Waits for the issuer, changes nothing by itself: it must not hold up the others."""
+_MAY_LAST = frozenset({"account_refresh", "account_replay"})
+"""They wait for the issuer and change nothing by themselves: they must not hold up the others."""
 
 
 class AdminService:
@@ -28,7 +30,14 @@ class AdminService:
 
     def __init__(self, desk: Desk) -> None:
         self._operations: dict[str, Callable[..., Awaitable[Any]]] = {}
-        groups = (AccountOperations, AdoptionOperations, ClientOperations, CheckOperations)
+        groups = (
+            AccountOperations,
+            AdoptionOperations,
+            RescueOperations,
+            ClientOperations,
+            CheckOperations,
+            AccountCheckOperations,
+        )
         for group in (kind(desk) for kind in groups):
             for name, operation in inspect.getmembers(group, inspect.ismethod):
                 if not name.startswith("_"):

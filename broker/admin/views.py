@@ -1,9 +1,10 @@
 """Accounts and clients as the commands show them: JSON values, never a secret."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from broker.domain.records import Account, Client
+from broker.domain.records import Account, Client, LateAnswer
+from broker.domain.trouble import still_safe, trouble_of
 from fetchtoken.domain.instants import to_rfc3339
 
 __all__ = ["account_detail", "account_view", "client_detail", "client_view"]
@@ -27,8 +28,15 @@ def account_view(account: Account) -> dict[str, Any]:
     }
 
 
-def account_detail(account: Account) -> dict[str, Any]:
-    """Return those and what a person looks at when something is wrong."""
+def account_detail(account: Account, late: Sequence[LateAnswer], now_s: float) -> dict[str, Any]:
+    """Return those and what a person looks at when something is wrong.
+
+    Args:
+        account: the account.
+        late: its answers that came too late and lie sealed.
+        now_s: epoch seconds, to say what is still served.
+    """
+    trouble = trouble_of(account, now_s)
     return account_view(account) | {
         "email": account.email,
         "issuer": account.issuer,
@@ -38,6 +46,12 @@ def account_detail(account: Account) -> dict[str, Any]:
         "source_path": account.source_path,
         "failures": account.failures,
         "last_error": account.last_error,
+        "restored": account.restored,
+        "replay_used": account.replay_used,
+        "late_answers": [{"generation": answer.generation, "at": _instant(answer.at)} for answer in late],
+        "problem": None if trouble is None else trouble.what,
+        "safe": still_safe(account, now_s) if trouble is None else trouble.safe,
+        "to_do": None if trouble is None else trouble.todo,
         "created_at": _instant(account.created_at),
         "updated_at": _instant(account.updated_at),
     }

@@ -97,12 +97,13 @@ def list_(*, home: HomeOption = None, config: ConfigOption = None, as_json: Json
 def show(
     name: AccountName, *, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
-    """Show one account with its last error."""
+    """Show one account: its state, what is wrong, what is still safe, and what to do."""
     detail = Place(home, config).call("account_show", name=name)
     if as_json:
         speech.value(detail)
     else:
-        speech.pairs(detail)
+        late = [f"generation {answer['generation']} at {answer['at']}" for answer in detail["late_answers"]]
+        speech.pairs({**detail, "late_answers": late})
 
 
 @account.command()

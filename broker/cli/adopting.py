@@ -14,6 +14,7 @@ from typing import Any
 from broker.admin.wire import Caller
 from broker.cli.identity import as_owner_of
 from broker.cli.reading import read_auth_text
+from broker.refresh.adopted import codex_home_of
 from fetchtoken.codex.local_attempt import Verdict, attempt_path, look_back
 from fetchtoken.codex.locks import auth_locks
 from fetchtoken.domain.errors import LoginRequired, Unavailable, Unsafe
@@ -67,10 +68,11 @@ def adopt_file(call: Caller, path: Path, name: str | None) -> dict[str, Any]:
 
 def _lock(path: Path, locks: ExitStack) -> None:
     """Take Codex's locks as the file's owner; they stay held whoever we are."""
-    home = path.parent.parent if path.parent.name == "accounts" else path.parent
     try:
         with as_owner_of(path.parent):
-            locks.enter_context(auth_locks(str(path), str(home), time.monotonic() + _LOCK_LIMIT_S))
+            locks.enter_context(
+                auth_locks(str(path), codex_home_of(str(path)), time.monotonic() + _LOCK_LIMIT_S)
+            )
     except OSError as error:
         raise Unsafe(
             f"the locks of {path} cannot be taken: {error.strerror}",

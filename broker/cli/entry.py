@@ -7,6 +7,7 @@ import typer
 
 from broker.cli import speech
 from broker.cli.account import account
+from broker.cli.account_rescue import export, replay
 from broker.cli.client import client
 from broker.cli.daemon import check, init, serve, up
 from broker.cli.trying import demo, sandbox
@@ -23,6 +24,8 @@ app = typer.Typer(
 )
 for command in (up, init, serve, check, sandbox, demo):
     app.command()(command)
+account.command()(replay)
+account.command()(export)
 app.add_typer(account, name="account")
 app.add_typer(client, name="client")
 

@@ -20,7 +20,7 @@ The table is data: documents and tests are made from it.
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["TABLE", "Event", "ImpossibleEventError", "State", "Step", "step"]
+__all__ = ["EXPORT", "REPLAY", "TABLE", "Event", "ImpossibleEventError", "State", "Step", "step"]
 
 
 class State(StrEnum):
@@ -127,6 +127,10 @@ TABLE: dict[State, dict[Event, Step]] = {
 
 REPLAY = Step(to=_P, replay_used=True)
 """What ``due`` does in doubt when a replay is allowed: the one cell with a condition."""
+
+
+EXPORT = Step(to=_L)
+"""What an operator's export does to an active account: its refresh token lives elsewhere from now on."""
 
 
 def step(state: State, event: Event, *, replay_allowed: bool = False) -> Step:

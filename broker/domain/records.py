@@ -6,7 +6,17 @@ from typing import NamedTuple
 from broker.domain.account import State
 from fetchtoken.domain.secret import Secret
 
-__all__ = ["Account", "AuditRecord", "Client", "Held", "NewLogin", "Snapshot", "Spent", "Tokens"]
+__all__ = [
+    "Account",
+    "AuditRecord",
+    "Client",
+    "Held",
+    "LateAnswer",
+    "NewLogin",
+    "Snapshot",
+    "Spent",
+    "Tokens",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +164,17 @@ class Snapshot:
     clients: tuple[Client, ...]
     removed_accounts: frozenset[int] = frozenset()
     removed_clients: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateAnswer:
+    """A token answer that came too late for its row; it lies sealed beside it as an orphan."""
+
+    account: int
+    """The row that it was for, which may be gone."""
+    generation: int
+    at: float
+    """Epoch seconds at which it was kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """Read what a set of tokens says of itself: whose it is, how long it lives, when it is due."""
 
-from broker.domain.records import Tokens
+from broker.domain.records import Account, Tokens
 from broker.domain.schedule import refresh_after
 from fetchtoken.domain.claims import Claims, decode_claims
 from fetchtoken.domain.secret import Secret
-from fetchtoken.domain.token import REFRESH_AT
+from fetchtoken.domain.token import REFRESH_AT, Token
 
-__all__ = ["read_tokens"]
+__all__ = ["read_tokens", "token_of"]
 
 
 def read_tokens(  # noqa: PLR0913 - three tokens and what cannot be read from them
@@ -50,4 +50,15 @@ def read_tokens(  # noqa: PLR0913 - three tokens and what cannot be read from th
         refresh_after=refresh_after(
             issued_at, access.exp, jitter=jitter, part=part, received_at=now_s if answered else None
         ),
+    )
+
+
+def token_of(account: Account) -> Token:
+    """Return an account's access token with what is known of it."""
+    return Token(
+        access_token=account.access_token,
+        expires_at=account.expires_at,
+        issued_at=account.issued_at,
+        account_id=account.account_id,
+        id_token=account.id_token,
     )

@@ -6,7 +6,7 @@ from broker.domain.tokens import read_tokens
 from fetchtoken.oauth.journal import Entry, Phase
 from fetchtoken.oauth.outcome import Answer, Kind, Outcome, classify
 
-__all__ = ["event_of", "judge_entry", "tokens_of"]
+__all__ = ["brought_nothing", "event_of", "judge_entry", "tokens_of"]
 
 _EVENTS = {
     Kind.NOT_SENT: Event.NOT_SENT,
@@ -38,6 +38,21 @@ def judge_entry(entry: Entry, *, now_s: float) -> tuple[Event, Outcome] | None:
         Phase.UNREADABLE: "its journal file cannot be read",
     }[entry.phase]
     return Event.OWNER_GONE, Outcome(Kind.UNKNOWN, str(entry.phase), detail)
+
+
+def brought_nothing(entry: Entry, outcome: Outcome) -> bool:
+    """Tell whether a journal file was read to its end and holds nothing that a replay could ruin.
+
+    A file that is missing, damaged or sealed with another key may have held an answer; a refusal is
+    an answer; and so is a refresh token, even where its access token was left out.
+
+    Args:
+        entry: the file.
+        outcome: what :func:`judge_entry` made of it.
+    """
+    if entry.phase in (Phase.UNSENT, Phase.SENT):
+        return True
+    return entry.phase is Phase.ANSWERED and outcome.kind is not Kind.REFUSED and outcome.tokens is None
 
 
 def tokens_of(

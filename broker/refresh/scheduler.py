@@ -8,10 +8,12 @@ import structlog
 
 from broker.domain.account import State
 from broker.domain.records import Account
-from broker.domain.roster import Roster
+from broker.domain.replay import by_itself_from
 from broker.refresh.coordinator import Coordinator
+from broker.refresh.doubts import Doubts
 from broker.refresh.recovery import Recovery
-from broker.refresh.settlement import Rules
+from broker.refresh.replay import By
+from broker.refresh.workshop import Workshop
 
 __all__ = ["Scheduler"]
 
@@ -29,29 +31,33 @@ class Scheduler:
     ``revision``) is dropped when its time comes.
     """
 
-    def __init__(self, roster: Roster, coordinator: Coordinator, recovery: Recovery, rules: Rules) -> None:
-        self._roster = roster
+    def __init__(self, shop: Workshop, coordinator: Coordinator, recovery: Recovery) -> None:
+        self._shop = shop
         self._coordinator = coordinator
         self._recovery = recovery
-        self._rules = rules
+        self._doubts = Doubts(shop)
         self._heap: list[tuple[float, int, int]] = []
         self._wake = asyncio.Event()
 
     def take(self, accounts: Iterable[Account]) -> None:
         """Note when new or changed accounts are due."""
         for account in accounts:
-            if account.state is State.ACTIVE and account.refresh_token and not account.adopting:
-                due_s = max(account.refresh_after, account.not_before_s)
+            due_s = self._due_at(account)
+            if due_s is not None:
                 heapq.heappush(self._heap, (due_s, account.id, account.revision))
         self._wake.set()
 
     async def run(self) -> None:
         """Serve the heap until cancelled."""
+        for account in self._shop.roster.accounts():
+            # A crash may have come between a rotation and its file.
+            self._shop.adopted.follow(account, self._shop.rules.clock())
         while True:
             self._wake.clear()
             for account in self._due():
                 self._launch(account)
             if self._recovery.outstanding():
+                self._doubts.look()
                 try:
                     await self._recovery.look()
                 except Exception as error:  # noqa: BLE001 - the store may be down; the next look is a second away
@@ -61,13 +67,21 @@ class Scheduler:
             except TimeoutError:
                 continue
 
+    def _due_at(self, account: Account) -> float | None:
+        """Return from when an account may be sent without a person; ``None`` where it never may."""
+        if account.state is State.IN_DOUBT:
+            return by_itself_from(account, self._shop.journals.journal_id)
+        if account.state is not State.ACTIVE or account.adopting or account.restored:
+            return None
+        return max(account.refresh_after, account.not_before_s) if account.refresh_token else None
+
     def _due(self) -> list[Account]:
         """Take from the heap what is due now, leaving out what has changed since."""
-        now_s = self._rules.clock()
+        now_s = self._shop.rules.clock()
         found = []
         while self._heap and self._heap[0][0] <= now_s:
             _, account_id, revision = heapq.heappop(self._heap)
-            account = self._roster.account_by_id(account_id)
+            account = self._shop.roster.account_by_id(account_id)
             if account is not None and account.revision == revision and not account.disabled:
                 found.append(account)
         return found
@@ -76,15 +90,19 @@ class Scheduler:
         def landed(flight: asyncio.Task[Account]) -> None:
             if not flight.cancelled() and flight.exception() is not None:
                 # The row has not changed, so nothing else will bring the account back into the heap.
-                again_s = self._rules.clock() + _AGAIN_S
+                again_s = self._shop.rules.clock() + _AGAIN_S
                 heapq.heappush(self._heap, (again_s, account.id, account.revision))
                 self._wake.set()
 
-        self._coordinator.start(account, reason="scheduled").add_done_callback(landed)
+        if account.state is State.IN_DOUBT:
+            flight = self._coordinator.start_replay(account, By.ITSELF)
+        else:
+            flight = self._coordinator.start(account, reason="scheduled")
+        flight.add_done_callback(landed)
 
     def _pause_s(self) -> float:
         if self._recovery.outstanding():
             return _LOOK_EVERY_S
         if not self._heap:
             return 3600.0
-        return min(max(self._heap[0][0] - self._rules.clock(), 0.0), 3600.0)
+        return min(max(self._heap[0][0] - self._shop.rules.clock(), 0.0), 3600.0)

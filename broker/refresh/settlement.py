@@ -2,23 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
 
-from broker.domain.account import Event, State
+from broker.domain.account import Event, State, step
 from broker.domain.audit import Action
 from broker.domain.records import Account, AuditRecord, Tokens
-from broker.domain.roster import Roster
 from broker.domain.schedule import backoff_s
-from broker.refresh.journals import Journals
+from broker.domain.trouble import refusal_word, suspect
 from broker.refresh.outcomes import tokens_of
-from broker.store.store import Store
+from broker.refresh.workshop import Workshop
 from fetchtoken.domain.errors import FetchTokenError
 from fetchtoken.oauth.outcome import Outcome
 
-__all__ = ["Rules", "Settlement"]
+__all__ = ["Settlement"]
 
 _log = structlog.get_logger("broker.refresh")
 
@@ -28,29 +26,11 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What refreshing goes by. The clock and chance are the only sources of time and randomness."""
-
-    part: float
-    """Part of a token's life after which it is due."""
-    parallel: int
-    """Most exchanges at one time."""
-    lease_s: float
-    clock: Callable[[], float]
-    """Epoch seconds."""
-    chance: Callable[[], float]
-    """From -1 to 1."""
-
-
 class Settlement:
     """Persists outcomes; the answer waits in the journal for as long as the store does not take it."""
 
-    def __init__(self, store: Store, roster: Roster, journals: Journals, rules: Rules) -> None:
-        self._store = store
-        self._roster = roster
-        self._journals = journals
-        self._rules = rules
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
 
     async def settle(
         self, account: Account, attempt_id: str, event: Event, outcome: Outcome
@@ -66,18 +46,21 @@ class Settlement:
         Returns:
             The account as it is now, or ``None`` where the event came too late to matter.
         """
-        rules = self._rules
+        rules = self._shop.rules
         now_s = rules.clock()
         tokens = tokens_of(account, outcome, now_s=now_s, jitter=rules.chance(), part=rules.part)
         if event in (Event.TOKENS, Event.JOURNAL_ANSWER) and tokens is not None:
             settled = await self._commit(account, attempt_id, event, tokens, now_s)
+            is_over = settled is None or settled.attempt_id != attempt_id
         else:
             settled = await self._without_tokens(account, attempt_id, event, outcome, now_s)
+            # The row may be in doubt about this very attempt, by a hand that was faster.
+            is_over = settled is not None and settled.attempt_id != attempt_id
         if settled is not None:
-            self._roster.put_account(settled)
-        if settled is None or settled.state is not State.IN_DOUBT:
+            self._shop.roster.put_account(settled)
+        if is_over:
             # In doubt the file stays: it is what a replay must look at once more.
-            await asyncio.to_thread(self._journals.forget, attempt_id)
+            await asyncio.to_thread(self._shop.journals.forget, attempt_id)
         return settled
 
     async def _commit(
@@ -87,11 +70,12 @@ class Settlement:
             now_s, Action.ACCOUNT_ROTATED, account=account.name, detail=f"attempt {attempt_id}"
         )
         settled = await _persist(
-            lambda: self._store.commit_tokens(account, attempt_id, event, tokens, audit), account.name
+            lambda: self._shop.store.commit_tokens(account, attempt_id, event, tokens, audit), account.name
         )
         if settled is None:
             _log.warning("late_answer_kept_sealed", account=account.name, attempt=attempt_id)
         else:
+            self._shop.adopted.follow(settled, now_s)
             _log.info(
                 "rotated", account=settled.name, generation=settled.generation, expires_at=settled.expires_at
             )
@@ -101,22 +85,24 @@ class Settlement:
         self, account: Account, attempt_id: str, event: Event, outcome: Outcome, now_s: float
     ) -> Account | None:
         failures = account.failures + 1
-        wait_s = backoff_s(failures, jitter=self._rules.chance(), retry_after_s=outcome.retry_after_s)
-        audit = AuditRecord(
-            now_s, Action.ACCOUNT_SETTLED, account=account.name, outcome=str(event), detail=outcome.detail
-        )
+        wait_s = backoff_s(failures, jitter=self._shop.rules.chance(), retry_after_s=outcome.retry_after_s)
+        action, last_error = _word(account, event, outcome)
+        audit = AuditRecord(now_s, action, account=account.name, outcome=str(event), detail=outcome.detail)
         settled = await _persist(
-            lambda: self._store.settle(
+            lambda: self._shop.store.settle(
                 account,
                 attempt_id,
                 event,
                 not_before_s=now_s + wait_s,
                 failures=failures,
-                last_error=outcome.code,
+                last_error=last_error,
                 audit=audit,
             ),
             account.name,
         )
+        if settled is not None and action is not Action.ACCOUNT_SETTLED:
+            who = "this broker" if action is Action.ACCOUNT_LOST else suspect(settled)
+            _log.warning(str(action), account=account.name, code=outcome.code, suspect=who)
         _log.warning(
             "not_rotated",
             account=account.name,
@@ -126,6 +112,17 @@ class Settlement:
             state=str(settled.state) if settled else "late",
         )
         return settled
+
+
+def _word(account: Account, event: Event, outcome: Outcome) -> tuple[Action, str]:
+    """Return what the trail and the row say: another holder's doing, our own loss, or neither."""
+    if event is not Event.REFUSED or account.state not in (State.REFRESHING, State.REPLAYING):
+        return Action.ACCOUNT_SETTLED, outcome.code
+    lost = step(account.state, event).lost
+    word = refusal_word(outcome.code, lost=lost)
+    if lost:
+        return Action.ACCOUNT_LOST, word
+    return (Action.ACCOUNT_SETTLED if word == outcome.code else Action.ACCOUNT_OTHER_HOLDER), word
 
 
 async def _persist(write: Callable[[], Awaitable[_T]], account: str) -> _T:

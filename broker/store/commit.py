@@ -4,18 +4,19 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row, and_, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.domain.account import Event
 from broker.domain.audit import Action
 from broker.domain.events import judge
-from broker.domain.records import Account, Tokens
+from broker.domain.records import Account, LateAnswer, Tokens
 from broker.store.rows import account_from_row, contradicts, token_columns
 from broker.store.tables import accounts, orphans, spent
 from broker.store.work import Work
 from fetchtoken.domain.errors import Unsafe
 from fetchtoken.domain.jsontext import dumps
 
-__all__ = ["commit_tokens"]
+__all__ = ["commit_tokens", "read_late"]
 
 
 async def commit_tokens(
@@ -58,6 +59,14 @@ async def commit_tokens(
         told = f"the answer names {named}, the account is {row.account_id}/{row.user_id}"
         await work.log_also(Action.ACCOUNT_IDENTITY_ALARM, "identity_mismatch", told)
     return await work.account(held.id)
+
+
+async def read_late(connection: AsyncConnection) -> list[LateAnswer]:
+    """Return which late answers are kept, oldest first."""
+    rows = await connection.execute(
+        select(orphans.c.account, orphans.c.generation, orphans.c.at).order_by(orphans.c.id)
+    )
+    return [LateAnswer(account=row.account, generation=row.generation, at=row.at) for row in rows]
 
 
 def _merged(held: Account, tokens: Tokens) -> Tokens:

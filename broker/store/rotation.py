@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from broker.domain.account import Event, State, step
+from broker.domain.account import EXPORT, Event, State, step
 from broker.domain.events import judge
 from broker.domain.records import Account
 from broker.store.engine import database_now
@@ -14,7 +14,7 @@ from broker.store.rows import account_from_row
 from broker.store.tables import accounts
 from broker.store.work import Work
 
-__all__ = ["arm", "read_armed", "read_unsettled", "settle"]
+__all__ = ["arm", "freeze", "read_armed", "read_unsettled", "settle"]
 
 _UNSETTLED = (State.REFRESHING, State.REPLAYING, State.IN_DOUBT)
 
@@ -79,6 +79,17 @@ async def settle(  # noqa: PLR0913 - a record; its fields are named at the call
     await work.change(_is_unchanged(found), values)
     await work.log()
     return await work.account(found.id)
+
+
+async def freeze(work: Work, account: Account, last_error: str) -> Account | None:
+    """Take an account out of renewal. See :meth:`broker.store.store.Store.freeze`."""
+    values = {"state": EXPORT.to, "last_error": last_error, "not_before_s": 0.0}
+    frozen = and_(accounts.c.state == EXPORT.to, accounts.c.last_error == last_error)
+    may = and_(_is_unchanged(account), or_(accounts.c.state == State.ACTIVE, frozen))
+    if not await work.change(may, values):
+        return None
+    await work.log()
+    return await work.account(account.id)
 
 
 async def read_armed(

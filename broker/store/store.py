@@ -10,7 +10,17 @@ from sqlalchemy import select
 
 from broker.domain.account import Event, State
 from broker.domain.apikey import ApiKey
-from broker.domain.records import Account, AuditRecord, Client, Held, NewLogin, Snapshot, Spent, Tokens
+from broker.domain.records import (
+    Account,
+    AuditRecord,
+    Client,
+    Held,
+    LateAnswer,
+    NewLogin,
+    Snapshot,
+    Spent,
+    Tokens,
+)
 from broker.seal.box import Seal
 from broker.store import accounts as _accounts
 from broker.store import clients as _clients
@@ -123,6 +133,11 @@ class Store:
         """Tell whether a refresh token is held now, was spent here, or is unknown."""
         async with self._database.read() as connection:
             return await _held.find_fingerprint(connection, self._keys, token)
+
+    async def late_answers(self) -> list[LateAnswer]:
+        """Return what lies sealed as an orphan, oldest first; never the tokens."""
+        async with self._database.read() as connection:
+            return await _commit.read_late(connection)
 
     async def list_audit(
         self, *, account: str = "", client: str = "", since: float = 0, limit: int = 1000
@@ -297,6 +312,23 @@ class Store:
             if settled is None:
                 await work.undo()
         return settled
+
+    async def freeze(self, account: Account, last_error: str, audit: AuditRecord) -> Account | None:
+        """Never exchange an account again until a new login, by an operator's order.
+
+        Args:
+            account: as the caller last saw it: active, or frozen before for the same reason.
+            last_error: why.
+            audit: the record.
+
+        Returns:
+            The account as it now is; ``None`` when it changed meanwhile, an exchange under way included.
+        """
+        async with self._work(audit) as work:
+            frozen = await _rotation.freeze(work, account, last_error)
+            if frozen is None:
+                await work.undo()
+        return frozen
 
     # Clients.
 

@@ -52,6 +52,7 @@ class Stage:
             "fault": self.fault,
             "link": self.link,
             "remove": self.remove,
+            "rival": self.rival,
             "foreign": self.foreign,
         }
         acts[words[0]](*words[1:])
@@ -85,6 +86,11 @@ class Stage:
         """Remove a file in the home directory."""
         (self.broker.root / name).unlink()
 
+    def rival(self, name: str) -> None:
+        """Another holder exchanges the refresh token of a file in the home directory."""
+        document = json.loads((self.broker.root / name).read_text())
+        assert self.issuer.exchange(document["tokens"]["refresh_token"])[0] == 200
+
     def fault(self, *words: str) -> None:
         """Let the next exchange fail, or with ``revoke`` the next revocation."""
         if words[0] == "revoke":
@@ -113,6 +119,8 @@ class Stage:
 
 _CHANGING = (
     (r"cbk_[0-9A-Za-z]{11}_[0-9A-Za-z]{49}", "cbk_KEY"),
+    (r"eyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]*", "JWT"),
+    (r"\brt[_.][0-9A-Za-z_.-]+", "RT"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
     (r"(key_id:? *)[0-9A-Za-z]{11}", r"\1KEYID"),
     (r'("key_id": ")[0-9A-Za-z]{11}', r"\1KEYID"),

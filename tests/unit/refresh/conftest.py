@@ -16,7 +16,7 @@ from broker.refresh.coordinator import Coordinator
 from broker.refresh.journals import Journals
 from broker.refresh.recovery import Recovery
 from broker.refresh.scheduler import Scheduler
-from broker.refresh.settlement import Rules
+from broker.refresh.workshop import Rules, Workshop
 from broker.seal.box import Seal
 from broker.seal.keyring import Keyring
 from broker.store.store import Store
@@ -47,10 +47,10 @@ class World:
         self.journals = Journals(str(self.directory / "journal"), self.keys)
         rules = Rules(part=0.6, parallel=4, lease_s=90, clock=self.clock, chance=lambda: 0.0)
         environ = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
-        parts = (self.store, self.roster, self.journals, rules)
-        self.coordinator = Coordinator(*parts, environ=environ)
-        self.recovery = Recovery(*parts, self.coordinator)
-        self.scheduler = Scheduler(self.roster, self.coordinator, self.recovery, rules)
+        shop = Workshop(self.store, self.roster, self.journals, rules)
+        self.coordinator = Coordinator(shop, environ=environ)
+        self.recovery = Recovery(shop, self.coordinator)
+        self.scheduler = Scheduler(shop, self.coordinator, self.recovery)
 
     def clock(self) -> float:
         return time.time() + self.offset_s

@@ -1,0 +1,163 @@
+"""Adopted files keep an access token that lives: each rotation is written into the file it came from.
+
+Only where the file lies on this host, belongs to the daemon's user or root, and is still the
+access-only file of the same account. Never made, never put in the place of a refresh token: that
+is somebody's new login. What fails is logged and shown by ``check``, and never stops a rotation.
+"""
+
+import asyncio
+import os
+import time
+from enum import StrEnum
+from pathlib import Path
+
+import structlog
+
+from broker.domain.records import Account
+from broker.domain.tokens import token_of
+from broker.refresh.threads import in_daemon_thread
+from fetchtoken.codex.locks import auth_locks
+from fetchtoken.domain.claims import Claims, decode_claims
+from fetchtoken.domain.errors import FetchTokenError, NotFound, Unsafe
+from fetchtoken.domain.jsontext import dumps
+from fetchtoken.files.atomic import replace_file
+from fetchtoken.files.guard import read_private, writable_by_others
+from fetchtoken.formats.codex import ACCESS_ONLY, AuthFile, access_only_document, parse_auth_file
+
+__all__ = ["AdoptedFiles", "FileState", "codex_home_of", "is_adopted", "look_at", "rewrite"]
+
+_log = structlog.get_logger("broker.refresh")
+
+_LOCK_LIMIT_S = 20.0
+"""Longer than a refresh of the command's own may hold the locks."""
+
+
+class FileState(StrEnum):
+    """What lies where an account was adopted from."""
+
+    ABSENT = "absent"
+    """Nothing, or nothing that this process's user owns."""
+    OTHER = "other"
+    """Another account's, or no ChatGPT login."""
+    LOGIN = "login"
+    """A refresh token of the same account: a new login."""
+    BEHIND = "behind"
+    """An older access token."""
+    CURRENT = "current"
+
+
+class AdoptedFiles:
+    """Writes them off the event loop, one task for each rotation."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def follow(self, account: Account, now_s: float) -> None:
+        """Begin to bring an account's file up to date, where it was adopted."""
+        if is_adopted(account):
+            task = asyncio.create_task(self._write(account, now_s), name=f"rewrite of {account.name}'s file")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def close(self, *, within_s: float) -> None:
+        """Wait for what is being written, so many seconds at most."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=within_s)
+
+    async def _write(self, account: Account, now_s: float) -> None:
+        try:
+            found = await in_daemon_thread(lambda: rewrite(account, now_s))
+        except (FetchTokenError, OSError) as error:
+            _log.warning(
+                "adopted_file_not_rewritten",
+                account=account.name,
+                file=account.source_path,
+                error=error.message if isinstance(error, FetchTokenError) else error.strerror,
+            )
+            return
+        if found is FileState.LOGIN:
+            _log.warning("adopted_file_holds_a_login", account=account.name, file=account.source_path)
+        elif found is FileState.BEHIND:
+            _log.info("adopted_file_rewritten", account=account.name, file=account.source_path)
+
+
+def is_adopted(account: Account) -> bool:
+    """Tell whether an account came out of a file that it left access-only."""
+    path = account.source_path
+    return (
+        account.source == "adopt" and not account.adopting and not account.sealed and Path(path).is_absolute()
+    )
+
+
+def look_at(account: Account) -> FileState:
+    """Return what an adopted account's file holds now; blocks on the disk.
+
+    Raises:
+        Unsafe: it is ours, and others can read it.
+        Malformed: it is no auth file any more.
+    """
+    path = account.source_path
+    try:
+        owner = os.stat(path).st_uid  # noqa: PTH116 - beside the other calls on paths as text
+    except OSError:
+        return FileState.ABSENT
+    if owner not in (os.geteuid(), 0):
+        return FileState.ABSENT
+    try:
+        return _judge(account, parse_auth_file(read_private(path), path))
+    except NotFound:
+        return FileState.ABSENT
+
+
+def rewrite(account: Account, now_s: float) -> FileState:
+    """Bring an adopted account's file up to date; blocks on its locks and the disk.
+
+    Args:
+        account: with the token in force.
+        now_s: epoch seconds, for a token that does not say when it was issued.
+
+    Returns:
+        What was found; ``BEHIND`` was mended.
+
+    Raises:
+        FetchTokenError: it cannot be read, locked, or safely replaced.
+        OSError: it cannot be written.
+    """
+    found = look_at(account)
+    if found is not FileState.BEHIND:
+        return found
+    path = account.source_path
+    if loose := writable_by_others(path):
+        raise Unsafe(f"{loose} can be written by others", hint=f"chmod go-w {loose}")
+    with auth_locks(path, codex_home_of(path), time.monotonic() + _LOCK_LIMIT_S):
+        found = look_at(account)
+        if found is FileState.BEHIND:
+            document = access_only_document(token_of(account), now_s=now_s)
+            replace_file(path, (dumps(document, indent=2) + "\n").encode())
+        return found
+
+
+def codex_home_of(path: str) -> str:
+    """Return the Codex home that an auth file belongs to."""
+    directory = Path(path).parent
+    return str(directory.parent if directory.name == "accounts" else directory)
+
+
+def _judge(account: Account, auth: AuthFile) -> FileState:
+    if auth.kind not in (ACCESS_ONLY, "chatgpt") or not _same_user(account, auth):
+        return FileState.OTHER
+    if auth.refresh_token:
+        return FileState.LOGIN
+    if auth.kind != ACCESS_ONLY:
+        return FileState.OTHER
+    issued_at = auth.token().issued_at
+    is_newer = issued_at is not None and account.issued_at is not None and issued_at > account.issued_at
+    return FileState.CURRENT if is_newer or auth.access_token == account.access_token else FileState.BEHIND
+
+
+def _same_user(account: Account, auth: AuthFile) -> bool:
+    identity = Claims(decode_claims(auth.id_token.reveal()) or {})
+    access = Claims(decode_claims(auth.access_token.reveal()) or {})
+    user_id = identity.user_id or access.user_id
+    account_id = auth.token().account_id
+    return account_id == account.account_id and (not account.user_id or user_id == account.user_id)

@@ -1,0 +1,93 @@
+"""The deliberate second sending: what must be looked at right before it."""
+
+import asyncio
+from contextlib import suppress
+from enum import StrEnum
+
+import structlog
+
+from broker.domain.account import Event, State
+from broker.domain.records import Account
+from broker.domain.replay import by_itself_from, is_open
+from broker.domain.schedule import servable
+from broker.refresh.explain import explain, in_flight
+from broker.refresh.outcomes import brought_nothing, judge_entry
+from broker.refresh.sending import Sender
+from broker.refresh.settlement import Settlement
+from broker.refresh.workshop import Workshop
+from fetchtoken.oauth.journal import Entry, Phase
+
+__all__ = ["By", "Replay"]
+
+_log = structlog.get_logger("broker.refresh")
+
+
+class By(StrEnum):
+    """Who decided that a replay is worth its risk."""
+
+    ITSELF = "by itself, expired"
+    OPERATOR = "ordered by an operator"
+
+
+class Replay:
+    """Looks at the former attempt's journal once more and sends again, in this order.
+
+    Args:
+        shop: what it works with.
+        sender: carries the new attempt out.
+    """
+
+    def __init__(self, shop: Workshop, sender: Sender) -> None:
+        self._shop = shop
+        self._sender = sender
+        self._settlement = Settlement(shop)
+
+    async def run(self, account: Account, by: By, *, peer: str = "") -> Account:
+        """Replay an account's generation, or commit the answer that its journal holds by now.
+
+        Args:
+            account: as the roster holds it.
+            by: who decided.
+            peer: that person, for the audit record.
+
+        Returns:
+            The account as it is now; unchanged where it may not be replayed by itself.
+
+        Raises:
+            Unavailable: nothing was sent: not in doubt, its replay used, its exchange still alive.
+        """
+        now_s = self._shop.rules.clock()
+        if not is_open(account):
+            raise explain(account, now_s)
+        if by is By.ITSELF and not self._is_due(account, now_s):
+            return account
+        former = account.attempt_id or ""
+        entry = await self._former(account)
+        judged = judge_entry(entry, now_s=now_s)
+        if judged is None:
+            raise in_flight(account.name)
+        event, outcome = judged
+        if event is Event.JOURNAL_ANSWER:
+            return await self._settlement.settle(account, former, event, outcome) or account
+        if by is By.ITSELF and not brought_nothing(entry, outcome):
+            _log.warning("not_replayed", account=account.name, journal=str(entry.phase))
+            return account
+        settled = await self._sender.send(account, State.REPLAYING, str(by), peer=peer)
+        await self._forget(former, entry)
+        return settled or account
+
+    def _is_due(self, account: Account, now_s: float) -> bool:
+        from_s = by_itself_from(account, self._shop.journals.journal_id)
+        return from_s is not None and from_s <= now_s and not servable(account.expires_at, now_s)
+
+    async def _former(self, account: Account) -> Entry:
+        if account.journal_id != self._shop.journals.journal_id:
+            # What lies on another volume cannot be looked at from here.
+            return Entry(Phase.MISSING)
+        return await asyncio.to_thread(self._shop.journals.look, account.attempt_id or "")
+
+    async def _forget(self, former: str, entry: Entry) -> None:
+        """Remove the former attempt's file, unless a key that comes back may yet open it."""
+        if entry.phase not in (Phase.MISSING, Phase.UNREADABLE):
+            with suppress(OSError):  # the next start sweeps what is left
+                await asyncio.to_thread(self._shop.journals.forget, former)
