@@ -15,8 +15,6 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from fetchtoken.oauth.messages import TokenSet, error_code, parse_tokens
@@ -140,6 +138,10 @@ def _retry_after_s(text: str, now_s: float) -> float | None:
     if value.isascii() and value.isdigit():
         seconds = float(value[:9])
     else:
+        # Half of the exchange process's start-up, for a header that hardly ever holds a date.
+        from datetime import UTC
+        from email.utils import parsedate_to_datetime
+
         try:
             date = parsedate_to_datetime(value)
             # Without a zone it is GMT as well (RFC 9110 §5.6.7), never this machine's own time.
