@@ -103,7 +103,8 @@ def _verdict(
     if entry.phase is Phase.UNSENT or kind is Kind.NOT_SENT:
         return nothing
     if kind is Kind.TRY_LATER and outcome is not None:
-        over = entry.written_at + (outcome.retry_after_s or 0.0) <= now_s
+        # Either way round, so that a clock that was set back does not prolong the wait.
+        over = abs(now_s - entry.written_at) >= (outcome.retry_after_s or 0.0)
         return nothing if over else Verdict.WAIT
     return Verdict.REFUSED if kind is Kind.REFUSED else Verdict.IN_DOUBT
 

@@ -148,7 +148,8 @@ def _in_need(auth: AuthFile, job: Job) -> bool:
     token = auth.token()
     now_s = time.time()
     if job.force:
-        return auth.last_refresh is None or auth.last_refresh < job.began_s
+        # A time still to come was written by another clock, and says nothing.
+        return auth.last_refresh is None or not job.began_s <= auth.last_refresh <= now_s
     if job.when_due:
         return is_due(token, auth.last_refresh, now_s)
     return token.seconds_left(now_s) < max(job.min_valid_s, CODEX_WINDOW_S)

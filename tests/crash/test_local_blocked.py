@@ -123,3 +123,18 @@ def test_a_doubt_on_a_read_only_disk_is_told(laptop):
     assert (ran.code, ran.out) == (0, login.access_token + "\n")
     assert "in doubt" in ran.err
     assert len(laptop.sent()) == 1
+
+
+def test_a_system_without_flock_exchanges_nothing(laptop):
+    """As on Windows: a live token is printed, an expired one is exit 5, and nothing is sent."""
+    stubs = laptop.home / "stubs"
+    stubs.mkdir()
+    (stubs / "fcntl.py").write_text("raise ImportError('no fcntl')")
+    laptop.environ["PYTHONPATH"] = str(stubs)
+    login = laptop.log_in(**STALE)
+    assert laptop.run().out == login.access_token + "\n"
+    laptop.log_in(**EXPIRED)
+    ran = laptop.run()
+    assert (ran.code, ran.out) == (5, "")
+    assert "no flock" in ran.err
+    assert laptop.sent() == []

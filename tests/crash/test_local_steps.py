@@ -113,3 +113,30 @@ def test_a_foreign_attempt_is_cleared_away_by_a_plain_run(laptop):
     ran = laptop.run()
     assert (ran.code, ran.out, ran.err) == (0, login.access_token + "\n", "")
     assert laptop.litter() == []
+
+
+def failing_writes(laptop, when):
+    """Return the words that make the attempt file refuse what is written to it."""
+    strace = need_program("strace", "strace")
+    inject = ("-P", str(laptop.attempt), "-e", "trace=write", "-e", f"inject=write:error=ENOSPC:when={when}")
+    return (strace, "-f", "-o", os.devnull, *inject)
+
+
+def test_an_answer_that_the_attempt_file_does_not_take_goes_into_the_auth_file(laptop):
+    """Wherever it fits: it is durable before the command hears of it."""
+    login = laptop.log_in(**EXPIRED)
+    ran = laptop.run(before=failing_writes(laptop, "2+"))
+    assert (ran.code, ran.out) == (0, laptop.access_token + "\n")
+    assert laptop.access_token != login.access_token
+    assert laptop.sent() == ["rotated"]
+    assert laptop.litter() == []
+
+
+def test_without_a_durable_note_nothing_is_sent(laptop):
+    """The disk fails right before the first byte: exit 5, no request, nothing in doubt."""
+    laptop.log_in(**EXPIRED)
+    ran = laptop.run(before=failing_writes(laptop, "1"))
+    assert ran.code == 5
+    assert "the journal cannot be written" in ran.err
+    assert laptop.sent() == []
+    assert laptop.run().code == 0

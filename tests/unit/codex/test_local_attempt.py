@@ -115,10 +115,13 @@ def test_a_committed_answer_is_done(tmp_path, answer):
     assert look(tmp_path / "a", R2).verdict is Verdict.NONE
 
 
-@pytest.mark.parametrize(("later_s", "verdict"), [(0, Verdict.WAIT), (30, Verdict.WAIT), (61, Verdict.NONE)])
+@pytest.mark.parametrize(
+    ("later_s", "verdict"),
+    [(0, Verdict.WAIT), (30, Verdict.WAIT), (61, Verdict.NONE), (-86_400, Verdict.NONE)],
+)
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_retry_after_is_counted_from_the_answer(tmp_path, later_s, verdict, form):
-    """As seconds and as a date, until it is over."""
+    """As seconds and as a date, until it is over; a clock that is set back does not prolong it."""
     at = time.gmtime(time.time() + 60)
     date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", at)
     leave(tmp_path / "a", answer=answered(429, retry_after="60" if form == "seconds" else date))

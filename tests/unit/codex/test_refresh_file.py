@@ -80,6 +80,13 @@ def test_force_is_met_by_whoever_exchanged_since(laptop):
     assert laptop.sent() == ["rotated", "rotated"]
 
 
+def test_force_is_not_met_by_a_time_still_to_come(laptop):
+    """A file written by a clock that ran ahead says nothing about what happened since."""
+    laptop.log_in(**STALE)
+    change(laptop, last_refresh=to_rfc3339(time.time() + DAY_S))
+    assert run(laptop, force=True)["status"] == "refreshed"
+
+
 def test_a_young_token_is_not_exchanged_for_a_longer_one(laptop):
     """An issuer of short tokens is not asked again and again; a forced refresh is an order."""
     laptop.log_in(life_s=700, age_s=120)
