@@ -13,6 +13,7 @@ from broker.cli.daemon import check, init, serve, up
 from broker.cli.trying import demo, sandbox
 from fetchtoken import __version__
 from fetchtoken.domain.errors import FetchTokenError
+from fetchtoken.files.core import forbid_core_dumps
 
 __all__ = ["app", "main", "run"]
 
@@ -49,6 +50,7 @@ def _options(
 
 def main() -> int:
     """Run the process's own command line (the console script)."""
+    forbid_core_dumps()
     return run(sys.argv[1:])
 
 

@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable
 
+from fetchtoken.files.core import forbid_core_dumps
 from fetchtoken.oauth.spawn import encode_frame, read_frame
 
 __all__ = ["STDIN", "report", "serve_one"]
@@ -32,6 +33,7 @@ def serve_one(work: Callable[[dict[str, object]], None]) -> int:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    forbid_core_dumps()
     try:
         request = read_frame(STDIN)
     except ValueError:
