@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import structlog
 
 from broker.domain.audit import Action
 from broker.domain.records import Account, AuditRecord, NewLogin
@@ -47,15 +48,23 @@ class World:
         self.journals = Journals(str(self.directory / "journal"), self.keys)
         rules = Rules(part=0.6, parallel=4, lease_s=90, clock=self.clock, chance=lambda: 0.0)
         environ = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
-        shop = Workshop(self.store, self.roster, self.journals, rules)
-        self.coordinator = Coordinator(shop, environ=environ)
-        self.recovery = Recovery(shop, self.coordinator)
-        self.scheduler = Scheduler(shop, self.coordinator, self.recovery)
+        self.shop = Workshop(self.store, self.roster, self.journals, rules)
+        self.coordinator = Coordinator(self.shop, environ=environ)
+        self.recovery = Recovery(self.shop, self.coordinator)
+        self.scheduler = Scheduler(self.shop, self.coordinator, self.recovery)
 
     def clock(self) -> float:
         return time.time() + self.offset_s
 
-    async def add(self, name: str = "work", *, url: str = "", **wishes: object) -> Account:
+    async def add(
+        self,
+        name: str = "work",
+        *,
+        url: str = "",
+        source: str = "import",
+        source_path: str = "",
+        **wishes: object,
+    ) -> Account:
         """Mint a login at the issuer and take it in."""
         login = self.issuer.mint(**wishes)
         self.logins[name] = login
@@ -67,7 +76,11 @@ class World:
             jitter=0.0,
         )
         new = NewLogin(
-            tokens=tokens, issuer=url or self.issuer.url, client_id=OAUTH_CLIENT_ID, source="import"
+            tokens=tokens,
+            issuer=url or self.issuer.url,
+            client_id=OAUTH_CLIENT_ID,
+            source=source,
+            source_path=source_path,
         )
         account = await self.store.add_account(name, new, AuditRecord(self.clock(), Action.ACCOUNT_ADDED))
         self.roster.put_account(account)
@@ -90,6 +103,7 @@ class World:
 @pytest.fixture
 async def world(issuer: Issuer, tmp_path: Path) -> AsyncIterator[World]:
     """A home with a store and keys, and nothing in it."""
+    structlog.reset_defaults()  # a command run in this process may have raised the level
     keys = Keyring.new(os.urandom, "test")
     store = await Store.open(f"sqlite:///{tmp_path}/broker.db", Seal(keys))
     made = World(issuer, store, keys, tmp_path)
