@@ -9,6 +9,11 @@ import pytest
 from broker.demo.steps import STEPS
 from tests.support.sabotage import sabotaged
 
+LIMIT_S = 200
+"""A demo takes ten seconds on an idle machine."""
+
+pytestmark = pytest.mark.timeout(LIMIT_S + 20)
+
 
 def demo(tmp_path: Path, broken: str) -> subprocess.CompletedProcess[str]:
     """Run the demo with programs of which one does one thing wrong."""
@@ -20,7 +25,7 @@ def demo(tmp_path: Path, broken: str) -> subprocess.CompletedProcess[str]:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=LIMIT_S,
         check=False,
     )
 

@@ -7,8 +7,6 @@ path, ``codex-broker demo`` finds its programs beside itself and meets the fault
 import sys
 from pathlib import Path
 
-from tests.support.issuer import start_issuer_process
-
 __all__ = ["broker", "fetchtoken", "sabotaged"]
 
 _ROOT = Path(__file__).parents[2]
@@ -42,6 +40,8 @@ def broker(step: str, directory: str) -> int:
     number = _count(directory, "-".join(words[:2]).replace("/", "_"))
     if step == "login" and words[0] == "sandbox":
         # An issuer that does not accept the control token it gave out.
+        from tests.support.issuer import start_issuer_process
+
         with start_issuer_process(Path(sys.argv[-1]).parent) as (issuer, process):
             Path(sys.argv[-1]).write_text(f'{{"url": "{issuer.url}", "control_token": "wrong"}}')
             sys.stdout.write("sandbox\n")
