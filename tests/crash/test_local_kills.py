@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -53,7 +54,7 @@ def each(tmp_path, issuer, trial, cases):
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["KILL", "INT"])
-def test_the_command_killed_at_any_instant_loses_nothing(tmp_path, issuer, name, record_property):
+def test_the_command_killed_at_any_instant_loses_nothing(tmp_path, issuer, name):
     """Afterwards a plain run prints a live token; nothing is in doubt, nothing was sent twice."""
     pilot = Laptop(tmp_path / "pilot", issuer)
     pilot.log_in(**EXPIRED)
@@ -72,15 +73,13 @@ def test_the_command_killed_at_any_instant_loses_nothing(tmp_path, issuer, name,
         return "ended" if cut_short.code == 0 else "killed"
 
     seen = each(tmp_path, issuer, trial, instants(name, calls, KILLS // 2))
-    record_property("kills", seen["killed"])
+    sys.stdout.write(f"\nSIG{name} to the command: {dict(seen)}\n")
     assert seen["killed"] >= KILLS // 2 - 3, "nearly all instants must lie within the run"
     assert {entry["decision"] for entry in issuer.exchanges()} == {"rotated"}
 
 
 @pytest.mark.timeout(600)
-def test_the_exchange_process_killed_at_any_instant_loses_no_answer_that_was_journaled(
-    tmp_path, issuer, record_property
-):
+def test_the_exchange_process_killed_at_any_instant_loses_no_answer_that_was_journaled(tmp_path, issuer):
     """Where the issuer rotated and no answer is on disk the login is in doubt, said, and not sent again."""
     pilot = Laptop(tmp_path / "pilot", issuer)
     pilot.log_in(**EXPIRED)
@@ -106,7 +105,7 @@ def test_the_exchange_process_killed_at_any_instant_loses_no_answer_that_was_jou
         return "in doubt"
 
     seen = each(tmp_path, issuer, trial, instants("exchange", calls, KILLS * 2 // 5))
-    record_property("outcomes", dict(seen))
+    sys.stdout.write(f"\nSIGKILL to the exchange process: {dict(seen)}\n")
     assert seen["not sent"]
     assert seen["kept"]
     assert "reused" not in json.dumps(issuer.exchanges())

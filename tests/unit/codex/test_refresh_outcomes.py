@@ -1,13 +1,17 @@
 """What each answer leaves in the auth file and beside it."""
 
 import json
+import os
 import threading
 import time
 
 import pytest
 
+from fetchtoken.codex.local_attempt import begin
 from fetchtoken.codex.refresh_file import TWICE, serve
 from fetchtoken.domain.instants import parse_rfc3339
+from fetchtoken.domain.secret import Secret
+from fetchtoken.oauth.journal import Phase, inspect
 from tests.support.laptop import EXPIRED
 from tests.support.peers import closed_port
 from tests.support.places import tmpfs
@@ -242,3 +246,26 @@ def test_an_answer_that_was_journaled_earlier_does_not_meet_force(laptop, tmp_pa
         filler.unlink()
         assert run(laptop, path=str(path), force=True, began_s=time.time())["status"] == "refreshed"
         assert laptop.sent() == ["rotated", "rotated"]
+
+
+def test_a_held_attempt_is_left_to_who_holds_it(laptop):
+    """Somebody carries it out under other locks: nothing is sent, nothing cleared away."""
+    login = laptop.log_in(**EXPIRED)
+    fd = begin(str(laptop.attempt), Secret(login.refresh_token), replay=False)
+    try:
+        assert run(laptop)["status"] == "busy"
+    finally:
+        os.close(fd)
+    assert laptop.sent() == []
+    assert run(laptop)["status"] == "refreshed"
+
+
+def test_tokens_of_a_login_that_is_gone_are_kept_aside(laptop):
+    """A new login came after a kill behind the answer: it is used, and what was kept is still there."""
+    laptop.log_in(**EXPIRED)
+    in_the_middle(laptop, laptop.auth.unlink)
+    laptop.log_in(**EXPIRED)
+    assert run(laptop)["status"] == "refreshed"
+    (orphan,) = laptop.codex_home.glob("*.orphan")
+    assert inspect(str(orphan)).phase is Phase.ANSWERED
+    assert laptop.sent() == ["rotated", "rotated"]
