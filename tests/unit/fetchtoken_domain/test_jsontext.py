@@ -130,8 +130,7 @@ def test_what_is_almost_json_is_refused(text):
 def test_nonsense_is_refused_where_json_was_never_imported(text):
     """The C scanner's own error class is out of reach then, as it is in the command."""
     code = (
-        "import sys; from fetchtoken.domain import jsontext
-from fetchtoken.domain.jsontext import loads\n"
+        "import sys; from fetchtoken.domain.jsontext import loads\n"
         "assert 'json' not in sys.modules\n"
         "try: loads(sys.argv[1])\n"
         "except ValueError: pass\n"
