@@ -58,8 +58,10 @@ def running(tmp_path_factory, shared_issuer):
     """A daemon that holds accounts refused, doubtful and bare."""
     issuer = shared_issuer
     with running_daemon(tmp_path_factory.mktemp("running"), issuer.url) as daemon:
-        for name, fault in (("refused", "refuse-grant"), ("doubtful", "commit-then-500")):
-            login = issuer.mint(**EXPIRED)
+        # A doubt about a live token: an expired one would be replayed by itself.
+        due = {"life_s": 100_000, "age_s": 70_000}
+        for name, fault, age in (("refused", "refuse-grant", EXPIRED), ("doubtful", "commit-then-500", due)):
+            login = issuer.mint(**age)
             issuer.fault(fault, login_id=login.login_id)
             daemon.hold(login, name)
             until_sync(lambda name=name: daemon.call("account_show", name=name)["failures"])

@@ -58,6 +58,12 @@ def damage(daemon: Daemon, account: str) -> None:
     store.close()
 
 
+def is_doubtful_for_good(daemon: Daemon) -> bool:
+    """Tell whether the one replay of the expired account in doubt was made, and not answered either."""
+    seen = daemon.call("account_show", name="doubtful")
+    return seen["replay_used"] and seen["state"] == "in_doubt"
+
+
 @pytest.fixture(scope="module")
 def api(tmp_path_factory, shared_issuer):
     issuer = shared_issuer
@@ -85,6 +91,7 @@ def api(tmp_path_factory, shared_issuer):
         daemon.call("client_rotate", name="rotated")
         for name in FAULTS:
             until_sync(lambda name=name: daemon.call("account_show", name=name)["failures"])
+        until_sync(lambda: is_doubtful_for_good(daemon))
         assert daemon.stop() == 0
         damage(daemon, "damaged")
         daemon.start("serve")
