@@ -166,11 +166,13 @@ class Cascade:
     def _trusted_directories(self) -> tuple[str, str, str]:
         return SYSTEM_DIRECTORY, self.user, f"{self.home}/.claude"
 
-    def _read(self, path: str, *, trusted: bool) -> bool:
-        """Read one tier; tell whether there is one."""
+    def _read(self, path: str, *, trusted: bool, known: "set[tuple[int, int]] | None" = None) -> bool:
+        """Read one tier, trusted too where it is one of the ``known`` files; tell whether there is one."""
         fd = open_env_file(path, self.notes.append)
         if fd < 0:
             return False
+        # By what was opened: a link may be pointed elsewhere after a look at its path.
+        trusted = trusted or (known is not None and _identity(fd) in known)
         from fetchtoken.settings.envfile import read_tier
 
         tier = read_tier(path, fd, self._seen, self.notes, trusted=trusted)
@@ -200,7 +202,7 @@ class Cascade:
         if self.project:
             for file in reversed(PROJECT_FILES):
                 path = os.path.join(self.project, os.path.dirname(file), name)
-                if self._read(path, trusted=_identity(path) in known):
+                if self._read(path, trusted=False, known=known):
                     return
         for path in trusted:
             if self._read(path, trusted=True):
@@ -257,9 +259,9 @@ def where(key: str, entry: Entry) -> str:
     return entry.origin if entry.origin.startswith("--") else f"{key} ({entry.origin})"
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def _identity(file: str | int) -> tuple[int, int] | None:
     try:
-        status = os.stat(path)
+        status = os.stat(file)
     except OSError:
         return None
     return status.st_dev, status.st_ino

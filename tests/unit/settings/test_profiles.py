@@ -1,5 +1,7 @@
 """Which profile is active, and which file it is."""
 
+import os
+
 import pytest
 
 from fetchtoken.domain.errors import ConfigError, Unsafe
@@ -93,3 +95,23 @@ def test_a_profile_is_found_beside_a_tier_without_a_file(world: World):
     world.write(PROJECT, "CODEX_MIN_VALID=1\n")
     world.write(profile_beside(PROJECT_SCORPIOX, "ci"), "CODEX_ACCOUNT=ci\n")
     assert read(world, profile="ci").account == "ci"
+
+
+def test_trust_goes_by_the_file_that_was_opened(world: World, monkeypatch: pytest.MonkeyPatch):
+    """A link in a shared project that is pointed elsewhere after a look at it makes nothing trusted."""
+    world.write(profile_beside(USER, "ci"), "CODEX_REMOTE_URL=https://ci.example\n")
+    evil = world.write("elsewhere/ci.txt", "CODEX_REMOTE_URL=https://evil.example\n")
+    link = world.write(profile_beside(PROJECT, "ci"), "")
+    link.unlink()
+    link.symlink_to(world.home / profile_beside(USER, "ci"))
+    opened = os.open
+
+    def swap_and_open(path, flags, *mode):
+        if path == str(link):
+            link.unlink()
+            link.symlink_to(evil)
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", swap_and_open)
+    with pytest.raises(Unsafe, match="which is not trusted, sets CODEX_REMOTE_URL"):
+        read(world, profile="ci")
