@@ -87,8 +87,10 @@ class Issuer(_Section):
     """Whom the logins come from."""
 
     url: str = "https://auth.openai.com"
+    backend_url: str = "https://chatgpt.com/backend-api"
+    """What access tokens open; ``check`` tells whether it can be reached from here."""
 
-    @field_validator("url")
+    @field_validator("url", "backend_url")
     @classmethod
     def _origin(cls, value: str) -> str:
         parts = urlsplit(value)
@@ -251,11 +253,12 @@ def _invalid(error: ValidationError, path: Path) -> ConfigError:
 
 def _refuse_unsafe(settings: Settings) -> None:
     issuer = settings.issuer
-    if issuer.url.startswith("http:") and not issuer.is_loopback:
-        raise Unsafe(
-            f"issuer.url {issuer.url} would send refresh tokens in plain text to another machine",
-            hint="use https://",
-        )
+    for name, url in (("url", issuer.url), ("backend_url", issuer.backend_url)):
+        if url.startswith("http:") and not _is_loopback(urlsplit(url).hostname or ""):
+            raise Unsafe(
+                f"issuer.{name} {url} would send tokens in plain text to another machine",
+                hint="use https://",
+            )
     if settings.clock.offset and not issuer.is_loopback:
         raise ConfigError(
             f"clock.offset is for rehearsals: the issuer {issuer.url} is not on this machine",

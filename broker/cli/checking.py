@@ -61,7 +61,8 @@ def _looks(place: Place, settings: Settings) -> Iterator[tuple[str, Callable[[],
     yield "late", lambda: str(place.call("check_late"))
     yield "files", lambda: str(place.call("check_files"))
     yield "port", lambda: _port(place, settings)
-    yield "issuer", lambda: _issuer(settings)
+    yield "issuer", lambda: _answers("issuer", settings.issuer.url)
+    yield "backend", lambda: _answers("backend", settings.issuer.backend_url)
 
 
 def _home(place: Place) -> str:
@@ -91,12 +92,12 @@ def _port(place: Place, settings: Settings) -> str:
         return f"{settings.server.host}:{settings.server.port} is free"
 
 
-def _issuer(settings: Settings) -> str:
+def _answers(what: str, url: str) -> str:
     from broker.issuer.reach import reach
 
-    if why := asyncio.run(reach(settings.issuer.url)):
+    if why := asyncio.run(reach(url)):
         raise Unavailable(
-            f"the issuer {settings.issuer.url} cannot be reached: {why}",
+            f"the {what} {url} cannot be reached: {why}",
             hint="look at network, proxy and DNS; tokens are served until they expire",
         )
-    return f"{settings.issuer.url} answers"
+    return f"{url} answers"

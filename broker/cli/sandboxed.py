@@ -69,7 +69,8 @@ async def _start(issuer: SandboxIssuer, place: Place) -> None:
         await issuer.start(port=PORT)
     except ConfigError:
         await issuer.start(port=0)
-    replace_file(str(place.home.config), f'[issuer]\nurl = "{issuer.url}"\n'.encode())
+    document = f'[issuer]\nurl = "{issuer.url}"\nbackend_url = "{issuer.backend_url}"\n'
+    replace_file(str(place.home.config), document.encode())
 
 
 async def _offer(parts: Parts, issuer: SandboxIssuer, url: str) -> None:

@@ -1,4 +1,4 @@
-"""Whether the issuer can be reached: any HTTP answer says yes."""
+"""Whether the issuer and its backend can be reached: any HTTP answer says yes."""
 
 import aiohttp
 
@@ -7,19 +7,19 @@ from broker.issuer.session import LIMIT_S, open_session
 __all__ = ["reach"]
 
 
-async def reach(issuer_url: str) -> str:
-    """Ask for the issuer's metadata (OpenID Connect Discovery §4); nothing of ours is sent along.
+async def reach(url: str) -> str:
+    """Ask for metadata (OpenID Connect Discovery §4); nothing of ours is sent along.
 
     Args:
-        issuer_url: ``issuer.url``.
+        url: ``issuer.url`` or ``issuer.backend_url``.
 
     Returns:
         An empty text where an answer came, whatever it was, else why none came.
     """
     try:
         async with (
-            open_session(issuer_url) as session,
-            session.get(f"{issuer_url}/.well-known/openid-configuration", allow_redirects=False),
+            open_session(url) as session,
+            session.get(f"{url}/.well-known/openid-configuration", allow_redirects=False),
         ):
             return ""
     except TimeoutError:

@@ -84,6 +84,7 @@ class Broker:
         self.environ = {"HOME": str(root), "PATH": os.environ["PATH"], "CODEX_BROKER_HOME": str(self.home)}
         if issuer is not None:
             self.environ["CODEX_BROKER_ISSUER_URL"] = issuer.url
+            self.environ["CODEX_BROKER_ISSUER_BACKEND_URL"] = issuer.backend_url
 
     def run(self, *words: str, stdin: str = "") -> Ran:
         """Run a command line in this process."""

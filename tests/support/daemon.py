@@ -87,7 +87,11 @@ class Daemon:
         self._out = machine.home.parent / "daemon.out"
         self._err = machine.home.parent / "daemon.err"
         self._process: subprocess.Popen[bytes] | None = None
-        machine.environ |= {"CODEX_BROKER_ISSUER_URL": issuer_url, "CODEX_BROKER_SERVER_PORT": "0"}
+        machine.environ |= {
+            "CODEX_BROKER_ISSUER_URL": issuer_url,
+            "CODEX_BROKER_ISSUER_BACKEND_URL": f"{issuer_url}/backend-api",
+            "CODEX_BROKER_SERVER_PORT": "0",
+        }
 
     @property
     def process(self) -> "subprocess.Popen[bytes]":

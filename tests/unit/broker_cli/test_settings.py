@@ -77,7 +77,7 @@ def test_every_key_has_a_variable(home: Home, monkeypatch, variable, value, read
         ("[server]\nprot = 1", "server.prot"),
         ("[metrics]\nlisten = 'x'", "metrics.listen"),
         ("[tls]\ncert = 'x'", "tls.cert"),
-        ("[issuer]\nbackend_url = 'x'", "issuer.backend_url"),
+        ("[issuer]\nbackend = 'x'", "issuer.backend"),
         ("port = 7455", "port"),
         ("[ssh]", "ssh"),
     ],
