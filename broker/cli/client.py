@@ -8,7 +8,6 @@ from broker.cli import speech
 from broker.cli.durations import parse_duration_s
 from broker.cli.options import ClientName, ConfigOption, HomeOption, JsonOption
 from broker.cli.place import Place
-from fetchtoken.domain.errors import ConfigError
 
 __all__ = ["client"]
 
@@ -33,11 +32,8 @@ DefaultOption = Annotated[
 
 @client.command()
 def add(  # noqa: PLR0913 - its options
-    client_name: Annotated[str | None, typer.Argument(metavar="[CLIENT]", show_default=False)] = None,
+    name: ClientName,
     *,
-    name: Annotated[
-        str | None, typer.Option("--name", metavar="CLIENT", help="The same, as an option.")
-    ] = None,
     accounts: Annotated[
         list[str], typer.Option("--account", metavar="ACCOUNT", help="May use this one; repeatable.")
     ],
@@ -51,14 +47,9 @@ def add(  # noqa: PLR0913 - its options
     as_json: JsonOption = False,
 ) -> None:
     """Make a client and print its API key, which is shown this once."""
-    chosen = name if client_name is None else client_name
-    if chosen is None or None not in (name, client_name):
-        raise ConfigError(
-            "give the client one name", hint="codex-broker client add --name CLIENT --account ACCOUNT"
-        )
     wishes = {"accounts": accounts, "default": default, "scopes": scope.split(",")}
     expires_s = None if expires is None else parse_duration_s(expires)
-    added = Place(home, config).call("client_add", name=chosen, expires_s=expires_s, **wishes)
+    added = Place(home, config).call("client_add", name=name, expires_s=expires_s, **wishes)
     _show_key(added, as_json=as_json)
 
 
