@@ -6,7 +6,6 @@ cell has a process that meets the fault and, for the broker, a second one that i
 """
 
 import asyncio
-import gc
 import json
 import os
 import shutil
@@ -100,9 +99,7 @@ async def _faulted(cell: dict[str, Any], directory: Path, keys: Keyring) -> dict
     with suppress(FetchTokenError, OSError, RuntimeError, asyncio.CancelledError):
         await task
     await until(lambda: not any(thread.name == "exchange" for thread in threading.enumerate()))
-    # A process object that only an exception's traceback still knows goes with it.
-    del task, flight.task
-    gc.collect()
+
     await _settled(world)
     # The daemon's own loop follows the store like this, as other processes write to it too.
     world.roster.apply(await world.store.changes(world.roster.revision))

@@ -9,6 +9,7 @@ import asyncio
 import errno
 import functools
 import importlib
+import io
 import json
 import os
 import signal
@@ -23,6 +24,8 @@ __all__ = ["BROKER_POINTS", "FAULTS", "LOCAL_POINTS", "Flight", "arm", "exchange
 FAULTS = ("kill", "exception", "EIO", "ENOSPC", "cancel")
 """``cancel`` is what ends a waiting: the flight's task is cancelled; in the exchange process SIGINT,
 SIGTERM and SIGHUP come."""
+
+_RAISED = ("exception", "EIO", "ENOSPC")
 
 _EXCHANGE_POINTS = {
     "sending recorded": ("fetchtoken.oauth.attempt:append", 1),
@@ -142,6 +145,8 @@ def _failing(function: Any, number: int, when: str, fault: str, flight: Flight |
             _strike(fault, flight)
         result = function(*values, **named)
         if turn and when == "after":
+            if fault in _RAISED and isinstance(getattr(result, "stdin", None), io.FileIO):
+                result.stdin.close()  # a process that nobody gets is let go, not kept by a traceback
             _strike(fault, flight)
         return result
 
