@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ __all__ = ["HOME_VARIABLE", "Home", "resolve_home"]
 HOME_VARIABLE = "CODEX_BROKER_HOME"
 _PRIVATE = 0o700
 _OTHERS = 0o077
+_COMMAND = "command"
+_COMMAND_ENDS_WITHIN_S = 10.0
+_LOOK_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +131,17 @@ class Home:
 
     def holder(self) -> str:
         """Return the pid of the process that holds the home, or ``unknown``."""
+        return (self._holder() or ["unknown"])[0]
+
+    def _holder(self) -> list[str]:
+        """Return the words in the lock file: a pid, then what it is where it is no daemon."""
         try:
-            return self.lock_file.read_text("ascii").strip() or "unknown"
+            return self.lock_file.read_text("ascii").split()
         except (OSError, UnicodeDecodeError):
-            return "unknown"
+            return []
 
     @contextmanager
-    def try_lock(self) -> Iterator[bool]:
+    def try_lock(self, kind: str = _COMMAND) -> Iterator[bool]:
         """Hold the home for this process; give ``False`` where another process does."""
         fd = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -143,7 +151,7 @@ class Home:
                 yield False
                 return
             os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            os.pwrite(fd, f"{os.getpid()} {kind}".rstrip().encode() + b"\n", 0)
             yield True
         finally:
             # The file stays: unlinking a lock file lets two processes lock two different ones.
@@ -151,19 +159,29 @@ class Home:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the home as the one daemon on it.
+        """Hold the home as the one daemon on it, once a command that works without one has finished.
 
         Raises:
             ConfigError: another process holds it; the message names its pid.
         """
-        with self.try_lock() as free:
-            if not free:
-                holder = self.holder()
+        end_s = time.monotonic() + _COMMAND_ENDS_WITHIN_S
+        while True:
+            with self.try_lock("") as free:
+                if free:
+                    yield
+                    return
+            holder = self.holder()
+            if len(self._holder()) == 1:
                 raise ConfigError(
                     f"a broker is already running on {self.path} (pid {holder})",
                     hint=f"stop it (kill {holder}), or choose another home with --home",
                 )
-            yield
+            if time.monotonic() >= end_s:
+                raise ConfigError(
+                    f"a command without a daemon is still at work on {self.path} (pid {holder})",
+                    hint="start the broker when it has finished",
+                )
+            time.sleep(_LOOK_AGAIN_S)
 
 
 def resolve_home(option: Path | None, environ: Mapping[str, str]) -> Home:

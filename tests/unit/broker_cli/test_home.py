@@ -1,6 +1,8 @@
 """Where the home is, who may use it, and that one process holds it."""
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,27 @@ def test_a_home_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no broker home"):
         Home(tmp_path / "nothing").check()
     assert not Home(tmp_path / "file" / "home").exists()
+
+
+def test_a_daemon_waits_for_a_command_that_works_without_one(tmp_path: Path) -> None:
+    """A service that starts while a command holds the home takes it over when the command ends."""
+    looked = threading.Event()
+
+    class Watched(Home):
+        def holder(self) -> str:
+            looked.set()
+            return super().holder()
+
+    def serve() -> bool:
+        with Watched(tmp_path).lock():
+            return True
+
+    with ThreadPoolExecutor(1) as pool:
+        with Home(tmp_path).try_lock() as free:
+            assert free
+            started = pool.submit(serve)
+            assert looked.wait(30)
+        assert started.result(30)
 
 
 def test_one_process_holds_it(tmp_path: Path) -> None:
