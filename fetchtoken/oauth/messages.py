@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fetchtoken import __version__
 from fetchtoken.domain.claims import decode_claims
 from fetchtoken.domain.jsontext import dumps, loads
 from fetchtoken.domain.secret import Secret
@@ -24,7 +25,12 @@ ISSUER = "https://auth.openai.com"
 OAUTH_CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"
 """The Codex CLI's own client id; a login made by another client names its id in the file."""
 
-JSON_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+JSON_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "User-Agent": f"codex-token-broker/{__version__}",
+}
+"""Codex sends a ``User-Agent`` too; a request without one looks like a robot to a bot wall."""
 
 
 @dataclass(frozen=True, slots=True)

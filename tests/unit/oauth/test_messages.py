@@ -2,9 +2,11 @@ import json
 
 import pytest
 
+from fetchtoken import __version__
 from fetchtoken.domain.claims import unsigned_jwt
 from fetchtoken.domain.secret import Secret
 from fetchtoken.oauth.messages import (
+    JSON_HEADERS,
     OAUTH_CLIENT_ID,
     error_code,
     json_object,
@@ -112,3 +114,8 @@ def test_a_byte_order_mark_is_put_up_with():
 def test_the_error_word_is_found_in_three_places(fields, code):
     """``error.code``, ``error`` as a text, top-level ``code``: in this order, in lower case."""
     assert error_code(body(**fields)) == code
+
+
+def test_a_request_names_the_program_that_sends_it() -> None:
+    """The headers carry our own name and version, as a bot wall asks of honest programs."""
+    assert JSON_HEADERS["User-Agent"] == f"codex-token-broker/{__version__}"
