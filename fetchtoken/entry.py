@@ -24,8 +24,10 @@ _COMPLETION = "_CODEX_FETCHTOKEN_COMPLETE"
 def main() -> int:
     """Run the command for this process; return its exit code."""
     try:
+        from fetchtoken.files.core import forbid_core_dumps
         from fetchtoken.output import Stream
 
+        forbid_core_dumps()
         stdout = Stream(-1 if sys.stdout is None else 1)
         stderr = Stream(-1 if sys.stderr is None else 2)
         code = execute(sys.argv[1:], os.environ, _cwd(), stdout, stderr, arm=arm)

@@ -27,6 +27,7 @@ ALLOWED = {
     "fetchtoken.domain.token",
     "fetchtoken.entry",
     "fetchtoken.files",
+    "fetchtoken.files.core",
     "fetchtoken.files.guard",
     "fetchtoken.formats",
     "fetchtoken.formats.codex",
@@ -43,6 +44,7 @@ ALLOWED = {
     "_json",
     "binascii",
     "errno",
+    "resource",
 }
 """Everything that a plain local resolve may add to a bare interpreter."""
 
