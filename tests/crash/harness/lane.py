@@ -85,6 +85,9 @@ class Lane:
             victim.live(self._rng.uniform(0, median(self._starts_s or [1])))
         else:
             self._serve(victim)
+            if self._world.is_running_out():
+                # The clock must not outrun an account whose exchanges were killed again and again.
+                self._wave()
             if by_hand:
                 threading.Thread(target=self._waves, daemon=True).start()
             victim.live(self._rng.uniform(0, self._window_s()))

@@ -3,6 +3,7 @@
 import json
 import random
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,12 @@ class World:
         query = "SELECT name, state, generation, coalesce(attempt_id, '') FROM accounts ORDER BY name"
         with closing(sqlite3.connect(f"file:{self.home / 'broker.db'}?mode=ro", uri=True)) as store:
             return [Held(*row) for row in store.execute(query)]
+
+    def is_running_out(self) -> bool:
+        """Tell whether some access token may expire within three more steps of the clock."""
+        with closing(sqlite3.connect(f"file:{self.home / 'broker.db'}?mode=ro", uri=True)) as store:
+            (first_s,) = store.execute("SELECT min(expires_at) FROM accounts").fetchone()
+        return bool(first_s < time.time() + self._offset_s + 3 * _STEP_S)
 
     def attempts(self) -> set[str]:
         """Return the attempts that have a journal file."""
