@@ -85,7 +85,7 @@ class AdoptionOperations:
             if intake.auth.refresh_token and not sole_owner:
                 raise ConfigError(
                     f"{intake.auth.name} holds a live refresh token and would keep it",
-                    hint=f"codex-broker account adopt {intake.auth.name} takes it over; --sole-owner if"
+                    hint=f"codex-broker account adopt {_file_of(intake)} takes it over; --sole-owner if"
                     " nothing else uses this login, not even codex login or codex logout",
                 )
         imported = []
@@ -173,3 +173,8 @@ class AdoptionOperations:
             stored = await desk.store.replace_login(held.id, intake.login, audit, adopting=adopting)
         desk.roster.put_account(stored)
         return stored
+
+
+def _file_of(intake: Intake) -> str:
+    """Return the file to name in a command; what came by standard input has none."""
+    return intake.auth.name if intake.auth.name.startswith("/") else "FILE"

@@ -155,6 +155,11 @@ def _(stage: Stage) -> Ran:
     return stage.broker("account", "import", stage.file(stage.issuer.mint().document))
 
 
+@case(BROKER, 2, "import - without --sole-owner", says="standard input", hint="account adopt FILE")
+def _(stage: Stage) -> Ran:
+    return stage.broker("account", "import", "-", stdin=json.dumps(stage.issuer.mint().document))
+
+
 def _old_copies() -> None:
     for words, more in (("adopt", ()), ("import", ("--sole-owner",))):
 
