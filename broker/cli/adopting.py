@@ -52,26 +52,28 @@ def adopt_file(call: Caller, path: Path, name: str | None) -> dict[str, Any]:
     """
     path = path.expanduser().absolute()
     with as_owner_of(path.parent):
-        read_auth_text(path)  # before a lock file is made beside nothing
+        # Followed once: a link that is pointed elsewhere meanwhile must not cost the other login.
+        real = Path(os.path.realpath(path))
+        read_auth_text(real)  # before a lock file is made beside nothing
     with ExitStack() as locks:
-        _lock(path, locks)
+        _lock(path, real, locks)
         with as_owner_of(path.parent):
-            text = read_auth_text(path)
+            text = read_auth_text(real)
             auth = parse_auth_file(text, str(path))
-            _refuse_unsettled(path, auth)
+            _refuse_unsettled(real, auth)
         begun = call("account_adopt_begin", document=text, name=name, path=str(path))
         if auth.refresh_token:
             with as_owner_of(path.parent):
-                _rewrite(path, auth)
+                _rewrite(real, auth)
         return dict(call("account_adopt_finish", name=begun["account"]))
 
 
-def _lock(path: Path, locks: ExitStack) -> None:
+def _lock(path: Path, real: Path, locks: ExitStack) -> None:
     """Take Codex's locks as the file's owner; they stay held whoever we are."""
     try:
         with as_owner_of(path.parent):
             locks.enter_context(
-                auth_locks(str(path), codex_home_of(str(path)), time.monotonic() + _LOCK_LIMIT_S)
+                auth_locks(str(real), codex_home_of(str(path)), time.monotonic() + _LOCK_LIMIT_S)
             )
     except OSError as error:
         raise Unsafe(
