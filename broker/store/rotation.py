@@ -35,7 +35,11 @@ async def arm(  # noqa: PLR0913 - a record; its fields are named at the call
     }
     if cell.replay_used is not None:
         values["replay_used"] = cell.replay_used
-    if not await work.change(and_(_is_unchanged(account), accounts.c.adopting.is_(False)), values):
+    # In doubt, a replay by another hand may have come and gone since the caller looked.
+    same_attempt = accounts.c.attempt_id.is_not_distinct_from(account.attempt_id)
+    if not await work.change(
+        and_(_is_unchanged(account), same_attempt, accounts.c.adopting.is_(False)), values
+    ):
         return False
     await work.log()
     return True

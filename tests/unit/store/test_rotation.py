@@ -107,6 +107,13 @@ async def test_an_unanswered_replay_stays_used(store, doubtful):
     assert (settled.state, settled.replay_used) == (State.IN_DOUBT, True)
 
 
+async def test_a_replay_is_armed_only_for_the_attempt_that_was_looked_at(store, doubtful):
+    """One that another hand sent meanwhile and lost again used up the replay; an old look arms no second."""
+    replaying = await _arm(store, doubtful, "a-2", to=State.REPLAYING)
+    await _settle(store, replaying, Event.UNKNOWN, "a-2")
+    assert await _arm(store, doubtful, "a-3", to=State.REPLAYING) is None
+
+
 @pytest.mark.parametrize("event", WITHOUT_TOKENS)
 async def test_an_outcome_follows_the_table(store, account, event):
     """Each outcome leads where the table says and keeps what is to be told of it."""
