@@ -77,7 +77,10 @@ class SocketCaller:
                 hint="run the command again: what was done is not done twice",
             ) from None
         except ValueError:
-            raise Malformed(f"the broker at {self._path} answered something else than JSON") from None
+            raise Malformed(
+                f"the broker at {self._path} answered something else than JSON",
+                hint="command and daemon are of different versions: restart the daemon",
+            ) from None
         finally:
             connection.close()
         if "result" in document:

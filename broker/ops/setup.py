@@ -48,7 +48,9 @@ def make_home(home: Home, settings: Settings, *, config: Path | None) -> bool:
         try:
             replace_file(str(home.config), _TEMPLATE.encode())
         except OSError as error:
-            raise ConfigError(f"{home.config} cannot be written: {error.strerror}") from None
+            raise ConfigError(
+                f"{home.config} cannot be written: {error.strerror}", hint="free or mend the disk"
+            ) from None
     if not require_key(home, settings):
         create_keyring(settings.key_file(home, os.environ))
     return new

@@ -169,7 +169,7 @@ class Coordinator:
     def _known(self, account: int) -> Account:
         held = self._shop.roster.account_by_id(account)
         if held is None:
-            raise NotFound("the account does not exist any more")
+            raise NotFound("the account does not exist any more", hint="codex-broker account list")
         return held
 
     async def _fly(self, account_id: int, reason: str, *, now: bool) -> Account:

@@ -52,14 +52,16 @@ def create_keyring(path: Path, random_bytes: Callable[[int], bytes] = os.urandom
     except FileExistsError:
         raise ConfigError(f"{path} exists and is not overwritten", hint=f"ls -l {path}") from None
     except OSError as error:
-        raise ConfigError(f"{path} cannot be made: {error.strerror}") from None
+        raise ConfigError(f"{path} cannot be made: {error.strerror}", hint=f"ls -ld {path.parent}") from None
     try:
         os.fchmod(fd, 0o600)
         write_all(fd, render(ring).encode())
         os.fsync(fd)
     except OSError as error:
         path.unlink()
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}", hint="free or mend the disk"
+        ) from None
     finally:
         os.close(fd)
     fsync_dir(path.parent)

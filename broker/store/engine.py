@@ -147,7 +147,9 @@ async def _translated(path: str) -> AsyncIterator[None]:
     except IntegrityError:
         raise
     except (OperationalError, DatabaseError) as error:
-        raise Unavailable(f"the store {path} does not work: {error.orig}", code="store") from None
+        raise Unavailable(
+            f"the store {path} does not work: {error.orig}", hint="codex-broker check", code="store"
+        ) from None
 
 
 def _make_private(path: str) -> None:
@@ -156,7 +158,9 @@ def _make_private(path: str) -> None:
     except FileExistsError:
         return
     except OSError as error:
-        raise ConfigError(f"the store {path} cannot be made: {error.strerror}") from None
+        raise ConfigError(
+            f"the store {path} cannot be made: {error.strerror}", hint=f"ls -ld {Path(path).absolute().parent}"
+        ) from None
     fsync_dir(Path(path).absolute().parent)
 
 

@@ -27,7 +27,9 @@ def flock_within(fd: int, deadline_s: float, name: str) -> None:
     try:
         from fcntl import LOCK_EX, LOCK_NB, flock
     except ImportError:
-        raise Unavailable(f"this system has no flock, so {name} cannot be guarded") from None
+        raise Unavailable(
+            f"this system has no flock, so {name} cannot be guarded", hint="run codex once"
+        ) from None
     from time import monotonic, sleep
 
     pause_s = _FIRST_PAUSE_S

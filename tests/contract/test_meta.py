@@ -4,6 +4,7 @@ The lists are read off the contract, not off the code: exit codes, first runs, o
 of the command, the broker's commands, and the HTTP API.
 """
 
+import ast
 from importlib import import_module
 from pathlib import Path
 
@@ -256,3 +257,27 @@ def test_every_case_is_run():
     for module in {row.module for row in TABLE.values()}:
         names = vars(import_module(module))
         assert any(name.startswith("test_the_") for name in names), module
+
+
+RAISED = {name for name in errors.__all__ if name != "Interrupted"}
+WITHOUT_HINT = {
+    "broker/admin/server.py": "told to our own command, which never sends such a body",
+    "broker/refresh/journals.py": "the id is our own",
+    "broker/sandbox/control.py": "answers over HTTP",
+    "broker/sandbox/server.py": "for tests that call it",
+    "broker/store/audit_writer.py": "answered over HTTP as a problem",
+    "fetchtoken/net/http1.py": "the names are our own",
+}
+
+
+def test_every_error_says_what_to_do():
+    """Whoever raises an error that ends a program gives it a hint."""
+    root = Path(__file__).parents[2]
+    silent = []
+    for path in (*root.glob("broker/**/*.py"), *root.glob("fetchtoken/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") not in RAISED:
+                continue
+            if all(keyword.arg != "hint" for keyword in node.keywords):
+                silent.append(f"{path.relative_to(root)}:{node.lineno}")
+    assert [place for place in silent if place.partition(":")[0] not in WITHOUT_HINT] == []
