@@ -158,8 +158,9 @@ def _make_private(path: str) -> None:
     except FileExistsError:
         return
     except OSError as error:
+        directory = Path(path).absolute().parent
         raise ConfigError(
-            f"the store {path} cannot be made: {error.strerror}", hint=f"ls -ld {Path(path).absolute().parent}"
+            f"the store {path} cannot be made: {error.strerror}", hint=f"ls -ld {directory}"
         ) from None
     fsync_dir(Path(path).absolute().parent)
 
