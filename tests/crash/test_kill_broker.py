@@ -10,7 +10,7 @@ from tests.crash.harness.run import run_kills
 
 @pytest.mark.timeout(1800)
 def test_killing_the_broker_loses_no_login_and_leaves_none_in_doubt():
-    """After 40 kills (more by ``python -m tests.crash``) every account holds the newest refresh token, and none was sent twice."""
+    """After 40 kills every account holds the newest refresh token, and none was sent twice."""
     seed = secrets.randbelow(2**32)
 
     figures = run_kills(Target.BROKER, 40, seed=seed)

@@ -82,7 +82,7 @@ def test_reset_before_the_first_byte_is_not_sent():
         reset(connection)
         gone.set()
 
-    with Peer(script) as peer, pytest.raises(NotSent, match="0 of|cannot connect"):
+    with Peer(script) as peer, pytest.raises(NotSent, match=r"0 of|cannot connect"):
         get(peer.url, before_first_byte=gone.wait)
 
 
