@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fetchtoken.codex.destination import token_endpoint
 from fetchtoken.codex.local_attempt import Past, Verdict, attempt_path, begin, look_back, put_aside, remove
@@ -75,6 +75,8 @@ def serve(request: dict[str, object], environ: Mapping[str, str]) -> dict[str, o
         with ``blocked`` a ``hint`` and ``exit_code`` where they are known.
     """
     job = Job(**{name: request[name] for name in Job.__slots__})  # type: ignore[arg-type]
+    # Followed once: a link that is pointed elsewhere meanwhile must not part a token from its answer.
+    job = replace(job, path=os.path.realpath(job.path))
     try:
         with auth_locks(job.path, job.codex_home, time.monotonic() + _LOCKS_S):
             return _locked(job, environ)

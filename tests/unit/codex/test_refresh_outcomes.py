@@ -269,3 +269,24 @@ def test_tokens_of_a_login_that_is_gone_are_kept_aside(laptop):
     (orphan,) = laptop.codex_home.glob("*.orphan")
     assert inspect(str(orphan)).phase is Phase.ANSWERED
     assert laptop.sent() == ["rotated", "rotated"]
+
+
+def test_a_link_that_is_pointed_elsewhere_meanwhile_leads_nothing_astray(laptop):
+    """Somebody switches accounts by a link in mid-exchange: the answer goes where its token came from."""
+    accounts = laptop.codex_home / "accounts"
+    accounts.mkdir()
+    laptop.log_in(accounts / "a.json", **EXPIRED)
+    laptop.log_in(accounts / "b.json", email="other@example.com")
+    other = (accounts / "b.json").read_bytes()
+    laptop.auth.symlink_to(accounts / "a.json")
+
+    def switch():
+        laptop.auth.unlink()
+        laptop.auth.symlink_to(accounts / "b.json")
+
+    in_the_middle(laptop, switch)
+    assert (accounts / "b.json").read_bytes() == other
+    run(laptop, path=str(accounts / "a.json"))
+    assert laptop.sent() == ["rotated"]
+    document = json.loads((accounts / "a.json").read_text())
+    assert laptop.issuer.alive(document["tokens"]["access_token"])
