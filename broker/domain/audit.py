@@ -20,6 +20,8 @@ class Action(StrEnum):
     ACCOUNT_DISABLED = "account.disabled"
     ACCOUNT_ENABLED = "account.enabled"
     ACCOUNT_REMOVED = "account.removed"
+    ACCOUNT_BLIND = "account.blind_replay"
+    """A replay was ordered past a journal that could not be read: none follows by itself."""
     ACCOUNT_ATTEMPT = "account.attempt"
     """An intent became durable."""
     ACCOUNT_REPLAY = "account.replay"

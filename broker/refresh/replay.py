@@ -7,7 +7,8 @@ from enum import StrEnum
 import structlog
 
 from broker.domain.account import Event, State
-from broker.domain.records import Account
+from broker.domain.audit import Action
+from broker.domain.records import Account, AuditRecord
 from broker.domain.replay import by_itself_from, is_open
 from broker.domain.schedule import servable
 from broker.refresh.explain import explain, in_flight
@@ -67,11 +68,14 @@ class Replay:
         if judged is None:
             raise in_flight(account.name)
         event, outcome = judged
-        if event is Event.JOURNAL_ANSWER:
-            return await self._settlement.settle(account, former, event, outcome) or account
+        if event is Event.JOURNAL_ANSWER or outcome.tokens is not None:
+            # Even a refresh token that came alone: the one that was sent is spent, whoever orders more.
+            return await self._settlement.settle(account, former, Event.JOURNAL_ANSWER, outcome) or account
         if by is By.ITSELF and not brought_nothing(entry, outcome):
             _log.warning("not_replayed", account=account.name, journal=str(entry.phase))
             return account
+        if entry.phase in (Phase.MISSING, Phase.UNREADABLE):
+            account = await self._blind(account, peer, now_s)
         settled = await self._sender.send(account, State.REPLAYING, str(by), peer=peer)
         await self._forget(former, entry)
         return settled or account
@@ -85,6 +89,19 @@ class Replay:
             # What lies on another volume cannot be looked at from here.
             return Entry(Phase.MISSING)
         return await asyncio.to_thread(self._shop.journals.look, account.attempt_id or "")
+
+    async def _blind(self, account: Account, peer: str, now_s: float) -> Account:
+        """Note, before its name leaves the row, that a journal was never read.
+
+        Where the replay comes back unused, the row names the replay's own empty journal. The first
+        one may hold tokens all the same, so nothing more may be sent without a person: the account
+        counts as restored until a token answer or a new login.
+        """
+        detail = f"attempt {account.attempt_id} on {account.journal_id}"
+        audit = AuditRecord(now_s, Action.ACCOUNT_BLIND, account=account.name, peer=peer, detail=detail)
+        noted = await self._shop.store.set_flags(account.id, audit, restored=True)
+        self._shop.roster.put_account(noted)
+        return noted
 
     async def _forget(self, former: str, entry: Entry) -> None:
         """Remove the former attempt's file, unless a key that comes back may yet open it."""

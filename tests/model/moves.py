@@ -101,7 +101,8 @@ def _flights(world: World, home: int, protocol: Protocol) -> Iterator[Move]:
             yield "answer found", world.with_broker(home, _heard(row, event))
         elif event is not None and (why == ORDERED or brought_nothing):
             spent = budget._replace(orders=budget.orders - (why == ORDERED))
-            yield "begin replay", _begin(world._replace(budget=spent), home, why)
+            noted = row._replace(restored=row.restored or not brought_nothing)
+            yield "begin replay", _begin(world._replace(budget=spent, row=noted), home, why)
 
 
 def _begin(world: World, home: int, why: int) -> World:

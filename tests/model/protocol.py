@@ -45,6 +45,7 @@ def account_of(row: Row) -> Account:
         attempt_id=None if row.attempt < 0 else str(row.attempt),
         journal_id=None if row.home < 0 else str(row.home),
         replay_used=row.replay_used,
+        restored=row.restored,
         expires_at=int(NOW) + LIFE_LEFT_S[row.age],
     )
 

@@ -53,6 +53,7 @@ def _commit(world: World, event: Event, number: int, attempt: Attempt, protocol:
         home=NONE,
         leased=False,
         replay_used=bool(cell.replay_used),
+        restored=False,
         age=FRESH,
         holds=brought,
     )

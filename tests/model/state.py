@@ -26,6 +26,8 @@ class Row(NamedTuple):
     attempt: int = NONE
     home: int = NONE
     replay_used: bool = False
+    restored: bool = False
+    """A replay was ordered past a journal that nobody could read: none follows by itself."""
     leased: bool = False
     age: int = STALE
     holds: tuple[int, int] = (0, 0)
