@@ -47,25 +47,29 @@ def create_keyring(path: Path, random_bytes: Callable[[int], bytes] = os.urandom
         ConfigError: there is such a file already, or it cannot be made.
     """
     ring = Keyring.new(random_bytes, str(path))
+    # Whole before it has its name: a kill leaves no half key file that every later start trips over.
+    draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        _write(draft, render(ring).encode())
+        os.link(draft, path)
+        fsync_dir(path.parent)
     except FileExistsError:
         raise ConfigError(f"{path} exists and is not overwritten", hint=f"ls -l {path}") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be made: {error.strerror}", hint=f"ls -ld {path.parent}") from None
+    finally:
+        draft.unlink(missing_ok=True)
+    return ring
+
+
+def _write(path: Path, content: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         os.fchmod(fd, 0o600)
-        write_all(fd, render(ring).encode())
+        write_all(fd, content)
         os.fsync(fd)
-    except OSError as error:
-        path.unlink()
-        raise ConfigError(
-            f"{path} cannot be written: {error.strerror}", hint="free or mend the disk"
-        ) from None
     finally:
         os.close(fd)
-    fsync_dir(path.parent)
-    return ring
 
 
 def render(ring: Keyring) -> str:

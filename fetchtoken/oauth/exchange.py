@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import sys
 from base64 import b64decode
+from fcntl import LOCK_EX, LOCK_NB, flock
 
 from fetchtoken.oauth.attempt import Attempt, hold_until_safe, journal_answer, send
 from fetchtoken.oauth.child import STDIN, report, serve_one
 from fetchtoken.oauth.journal import JournalKey
+from fetchtoken.oauth.outcome import Answer
 
 __all__ = ["main"]
 
@@ -25,7 +27,14 @@ def main() -> int:
 
 def _exchange(request: dict[str, object]) -> None:
     attempt = _attempt(request)
-    answer = send(attempt, os.environ)
+    try:
+        # The lock came with the descriptor and this changes nothing. A file system that locks by
+        # process (NFS) did not pass it on: without it the broker would not know that we live.
+        flock(attempt.journal_fd, LOCK_EX | LOCK_NB)
+    except OSError as error:
+        answer = Answer(sent=False, reason=f"the journal cannot be locked: {error.strerror}")
+    else:
+        answer = send(attempt, os.environ)
     journaled = journal_answer(attempt, answer)
     report({"answer": answer.to_json(), "journaled": journaled})
     if not journaled:

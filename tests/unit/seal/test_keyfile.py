@@ -65,7 +65,7 @@ def test_a_full_disk_leaves_no_part_of_a_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ConfigError, match="cannot be written: No space left"):
+    with pytest.raises(ConfigError, match="cannot be made: No space left"):
         create_keyring(tmp_path / "master.key")
     assert list(tmp_path.iterdir()) == []
 
@@ -155,3 +155,18 @@ def test_a_credentials_acl_shows_as_group_read(tmp_path, mode, accepted):
     else:
         with pytest.raises(Unsafe, match="can be read by others"):
             load_keyring(path, environ)
+
+
+def test_a_key_file_gets_its_name_when_it_is_whole(tmp_path, monkeypatch):
+    """A start that dies while it writes the key leaves no half file in the key's place."""
+    seen = []
+    fsync = os.fsync
+
+    def look(fd):
+        seen.append((tmp_path / "master.key").exists())
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", look)
+    create_keyring(tmp_path / "master.key")
+    assert seen[0] is False
+    assert [path.name for path in tmp_path.iterdir()] == ["master.key"]
