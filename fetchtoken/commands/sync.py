@@ -58,8 +58,9 @@ def sync(settings: Settings, note: Note, *, codex_home: str, adopted: bool) -> N
         raise Malformed("the broker's token does not say whose it is", hint="check CODEX_REMOTE_URL")
     try:
         os.makedirs(home, mode=0o700, exist_ok=True)
-        with auth_locks(path, home, time.monotonic() + _LOCKS_S):
-            wrote = _write(path, token, adopted=adopted)
+        real = os.path.realpath(path)  # once: a link that is turned meanwhile must not lead us elsewhere
+        with auth_locks(real, home, time.monotonic() + _LOCKS_S):
+            wrote = _write(real, token, adopted=adopted)
     except OSError as error:
         raise Unsafe(
             f"{error.filename or path} cannot be written: {error.strerror}", hint=f"ls -ld {home}"
