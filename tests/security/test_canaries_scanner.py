@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.canary import FORMS, Scanner, pieces_of
+from tests.support.canary import FORMS, Scanner, files_below, pieces_of, processes_at
 from tests.support.programs import Machine
 from tests.support.wait import until_sync
 
@@ -105,13 +105,13 @@ def test_a_secret_planted_on_disk_is_found(scanner, tmp_path, name, plant):
     """In a file however deep, in its name, in a database and in its write-ahead log."""
     machine = Machine(tmp_path)
     plant(machine, SECRETS[name])
-    assert names(scanner.in_tree(tmp_path)) == {name}
+    assert names(scanner.among(files_below(tmp_path))) == {name}
 
 
 def test_a_password_on_disk_is_found(scanner, tmp_path):
     """Though it holds everything that encodings change."""
     Machine(tmp_path).write("deep/file", f"http://user:{SECRETS['password']}@proxy")
-    assert names(scanner.in_tree(tmp_path)) == {"password"}
+    assert names(scanner.among(files_below(tmp_path))) == {"password"}
 
 
 @pytest.mark.parametrize("place", ["environ", "cmdline"])
@@ -131,11 +131,11 @@ def test_a_secret_of_a_process_is_found(scanner, tmp_path, place):
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
-        hits = scanner.in_processes(machine.home)
+        hits = scanner.among(processes_at(machine.home))
         process.stdin.close()
     assert names(hits) == {"API key"}
     assert all(hit.where.endswith(place) for hit in hits)
-    until_sync(lambda: not scanner.in_processes(machine.home))
+    until_sync(lambda: not scanner.among(processes_at(machine.home)))
 
 
 def test_a_secret_in_a_core_dump_is_found(scanner, tmp_path):
@@ -151,4 +151,4 @@ def test_a_secret_in_a_core_dump_is_found(scanner, tmp_path):
     subprocess.run(dies, input=secret, cwd=tmp_path, env={"PATH": os.defpath}, check=False)
     kept_here = Path("/proc/sys/kernel/core_pattern").read_text().startswith("core")
     allowed = resource.getrlimit(resource.RLIMIT_CORE)[1] == resource.RLIM_INFINITY
-    assert names(scanner.in_tree(tmp_path)) == ({"API key"} if kept_here and allowed else set())
+    assert names(scanner.among(files_below(tmp_path))) == ({"API key"} if kept_here and allowed else set())

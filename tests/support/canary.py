@@ -9,15 +9,17 @@ import json
 import os
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-__all__ = ["FORMS", "Hit", "Scanner", "pieces_of"]
+__all__ = ["FORMS", "Hit", "Scanner", "files_below", "pieces_of", "processes_at", "processes_of"]
 
 _PIECE = 16
 _STEP = 8
+_BLOCK = 8
 _LARGEST = 64 << 20
 
 
@@ -87,67 +89,77 @@ class Hit:
 
 
 class Scanner:
-    """Knows secrets by name and finds them."""
+    """Knows secrets by name and finds them.
+
+    Every needle is at least fifteen bytes long, so wherever it stands it covers one whole aligned
+    block of eight: only the blocks that some needle could cover are looked at closer.
+    """
 
     def __init__(self) -> None:
         self._needles: dict[bytes, tuple[str, str]] = {}
+        self._blocks: dict[bytes, set[bytes]] = {}
 
     def add(self, name: str, secret: str) -> None:
         """Look for a secret from now on; a name may stand for several."""
-        assert len(secret) >= 12, f"{name} is too short to be told from other text"
+        assert len(secret) >= _PIECE, f"{name} is too short to be told from other text"
         for piece in pieces_of(secret):
             for form, write in FORMS.items():
                 for needle in write(piece):
-                    self._needles.setdefault(needle, (name, form))
+                    self._add(needle, name, form)
 
     def add_bytes(self, name: str, secret: bytes) -> None:
         """Look for a binary key: as it is, in hex and in base64."""
-        found = {"plain": secret, "hex": secret.hex().encode(), "base64": b64encode(secret).rstrip(b"=")}
-        for form, needle in found.items():
+        self._add(secret, name, "plain")
+        self._add(secret.hex().encode(), name, "hex")
+        self._add(secret.hex().upper().encode(), name, "hex")
+        self._add(b64encode(secret).rstrip(b"="), name, "base64")
+
+    def _add(self, needle: bytes, name: str, form: str) -> None:
+        assert len(needle) >= 2 * _BLOCK - 1
+        if needle not in self._needles:
             self._needles[needle] = (name, form)
-        self._needles[secret.hex().upper().encode()] = (name, "hex")
+            for start in range(_BLOCK):
+                self._blocks.setdefault(needle[start : start + _BLOCK], set()).add(needle)
 
     def in_bytes(self, data: bytes, where: str) -> set[Hit]:
         """Return what stands in some bytes."""
-        return {Hit(name, where, form) for needle, (name, form) in self._needles.items() if needle in data}
+        blocks = {data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK)}
+        near = set().union(*(self._blocks[block] for block in blocks & self._blocks.keys()))
+        found = (self._needles[needle] for needle in near if needle in data)
+        return {Hit(name, where, form) for name, form in found}
 
     def in_text(self, text: str, where: str) -> set[Hit]:
         """Return what stands in a program's output."""
         return self.in_bytes(text.encode("utf-8", "surrogateescape"), where)
 
-    def in_tree(self, root: Path) -> set[Hit]:
-        """Return what stands in any file below a directory, or in its name; ``where`` is the path from it."""
-        hits: set[Hit] = set()
-        for directory, folders, files in os.walk(root):
-            for name in (*folders, *files):
-                path = Path(directory, name)
-                where = str(path.relative_to(root))
-                hits |= self.in_text(where, f"the name {where!r}")
-                if name in files and (path.is_file() and not path.is_symlink()):
-                    hits |= self._in_file(path, where)
-        return hits
+    def among(self, pieces: Iterable[tuple[str, bytes]]) -> set[Hit]:
+        """Return what stands in pairs of place and content, such as :func:`files_below` gives."""
+        return {hit for where, data in pieces for hit in self.in_bytes(data, where)}
 
-    def _in_file(self, path: Path, where: str) -> set[Hit]:
-        try:
-            assert path.stat().st_size <= _LARGEST, f"{path} is too large to look through"
-            return self.in_bytes(path.read_bytes(), where)
-        except FileNotFoundError:  # removed while the programs go on
-            return set()
 
-    def in_processes(self, home: Path) -> set[Hit]:
-        """Return what stands in command line or environment of any process of this home directory.
+def files_below(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Give every file below a directory with its path from there; a name is content, too."""
+    for directory, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            path = Path(directory, name)
+            where = str(path.relative_to(root))
+            yield f"the name {where!r}", os.fsencode(name)
+            if name in files and path.is_file() and not path.is_symlink():
+                with suppress(FileNotFoundError):  # removed while the programs go on
+                    assert path.stat().st_size <= _LARGEST, f"{path} is too large to look through"
+                    yield where, path.read_bytes()
 
-        ``where`` is the program's name with ``cmdline`` or ``environ``.
-        """
-        hits: set[Hit] = set()
-        for pid, environ in processes_of(home).items():
-            try:
-                command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            who = program_of(command)
-            hits |= self.in_bytes(command, f"{who} cmdline") | self.in_bytes(environ, f"{who} environ")
-        return hits
+
+def processes_at(home: Path) -> Iterator[tuple[str, bytes]]:
+    """Give command line and environment of every process that has this home directory.
+
+    Each is called by the program's name with ``cmdline`` or ``environ``.
+    """
+    for pid, environ in processes_of(home).items():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            yield f"{program_of(command)} cmdline", command
+            yield f"{program_of(command)} environ", environ
 
 
 def processes_of(home: Path) -> dict[int, bytes]:
