@@ -3,6 +3,8 @@
 3, 4, 5 and 7 fall through, 2, 6 and 8 stop; the code is the first source's.
 """
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.contract.table import FETCHTOKEN, case, cases_of, check
@@ -11,13 +13,13 @@ from tests.support.command import Ran
 from tests.support.logins import write_auth
 from tests.support.tokens import answer, http, jwt
 
-STATES = {
-    3: jwt(1000, age_s=900),
-    4: "",
-    5: jwt(1000, age_s=400),
-    7: "{",
+STATES: dict[int, Callable[[], str]] = {
+    3: lambda: jwt(1000, age_s=900),
+    4: lambda: "",
+    5: lambda: jwt(1000, age_s=400),
+    7: lambda: "{",
 }
-"""What the local source finds, by the exit code that it leads to."""
+"""What the local source finds, by the exit code that it leads to; made when it is needed, not before."""
 
 
 @pytest.fixture
@@ -37,13 +39,13 @@ def _falls_through() -> None:
     for code, state in STATES.items():
 
         @case(FETCHTOKEN, 0, f"local,remote: {code}, then a token", says="eyJ")
-        def _(stage: Stage, state: str = state) -> Ran:
-            put(stage, state)
+        def _(stage: Stage, state: Callable[[], str] = state) -> Ran:
+            put(stage, state())
             return stage.asks(http(200, answer(jwt())), "--source", "local,remote")
 
         @case(FETCHTOKEN, code, f"local,remote: {code}, then 6", says="remote: ")
-        def _(stage: Stage, state: str = state) -> Ran:
-            put(stage, state)
+        def _(stage: Stage, state: Callable[[], str] = state) -> Ran:
+            put(stage, state())
             return stage.asks(problem(401, "invalid_token"), "--source", "local,remote")
 
 

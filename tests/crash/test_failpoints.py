@@ -15,7 +15,7 @@ from tests.support.failpoints import BROKER_POINTS, FAULTS, LOCAL_POINTS
 from tests.support.issuer import Issuer, issuer_in_thread
 from tests.support.laptop import STALE, Laptop
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.reliability]
 
 _ROOT = Path(__file__).parents[2]
 

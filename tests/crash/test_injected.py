@@ -10,6 +10,7 @@ COUNT = 60
 SEED = 5
 
 
+@pytest.mark.reliability
 @pytest.mark.timeout(400)
 def test_nothing_acknowledged_is_lost_and_nothing_is_silent(
     record_property: Callable[[str, object], None],

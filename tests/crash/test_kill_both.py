@@ -8,8 +8,9 @@ from tests.crash.harness.lane import Target
 from tests.crash.harness.run import run_kills
 
 
+@pytest.mark.reliability
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize(("target", "kills"), [(Target.BOTH, 20), (Target.EXCHANGE, 10)], ids=str)
+@pytest.mark.parametrize(("target", "kills"), [(Target.BOTH, 100), (Target.EXCHANGE, 50)], ids=str)
 def test_killing_exchange_processes_loses_nothing_that_was_journaled(target, kills):
     """Each loss has its entry in the issuer's log and no answer in its journal; no token goes out twice."""
     seed = secrets.randbelow(2**32)

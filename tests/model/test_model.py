@@ -6,6 +6,8 @@ from tests.model.mutants import MUTANTS
 from tests.model.protocol import Protocol
 from tests.model.search import SCENES, explore
 
+pytestmark = pytest.mark.reliability
+
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_invariants_hold_in_every_state(scene):
