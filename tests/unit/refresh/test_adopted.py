@@ -13,6 +13,7 @@ from broker.domain.records import Account
 from broker.refresh.adopted import FileState, is_adopted, look_at, rewrite
 from fetchtoken.domain.errors import Unsafe
 from fetchtoken.formats.codex import access_only_document, parse_auth_file
+from tests.support.need import need_root
 from tests.unit.refresh.conftest import World
 
 
@@ -99,8 +100,7 @@ async def test_another_accounts_file_stays(world: World, tmp_path: Path) -> None
 
 async def test_a_strangers_file_is_not_looked_at(world: World, tmp_path: Path) -> None:
     """A file of another user than the daemon's is left to ``codex-fetchtoken sync``."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can give a file away")
+    need_root("giving a file away")
     path = tmp_path / "auth.json"
     account = await adopted(world, path)
     os.chown(path, 4711, 4711)
