@@ -8,7 +8,6 @@ import typer
 
 from broker.admin.wire import from_problem
 from broker.cli import speech
-from broker.cli.adopting import adopt_file
 from broker.cli.options import AccountName, ConfigOption, HomeOption, JsonOption
 from broker.cli.place import Place
 from broker.cli.reading import read_documents
@@ -41,6 +40,8 @@ def adopt(
     as_json: JsonOption = False,
 ) -> None:
     """Take over a login and leave its file access-only, so that nothing else can refresh it."""
+    from broker.cli.adopting import adopt_file
+
     with Place(home, config).session() as call:
         adopted = adopt_file(call, file, name)
     show_adopted(adopted, file, as_json=as_json)

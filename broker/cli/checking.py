@@ -1,14 +1,15 @@
 """``check``: look at everything that must be right, and say of each whether it is."""
 
-import asyncio
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from broker.cli.place import Place
-from broker.settings import Settings
 from fetchtoken.domain.errors import FetchTokenError, Unavailable
+
+if TYPE_CHECKING:
+    from broker.settings import Settings
 
 __all__ = ["Finding", "run_checks"]
 
@@ -51,7 +52,7 @@ def run_checks(place: Place, *, host: str | None, port: int | None) -> list[Find
     return findings
 
 
-def _looks(place: Place, settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
+def _looks(place: Place, settings: "Settings") -> Iterator[tuple[str, Callable[[], str]]]:
     yield "home", lambda: _home(place)
     yield "keys", lambda: _keys(place, settings)
     yield "store", lambda: str(place.call("check_store"))
@@ -75,14 +76,14 @@ def _home(place: Place) -> str:
     return f"{place.home.path} is closed to others"
 
 
-def _keys(place: Place, settings: Settings) -> str:
+def _keys(place: Place, settings: "Settings") -> str:
     from broker.seal.keyfile import load_keyring
 
     ring = load_keyring(settings.key_file(place.home, os.environ))
     return f"{ring.source}, {len(ring.ids)} held, current {ring.current}"
 
 
-def _port(place: Place, settings: Settings) -> str:
+def _port(place: Place, settings: "Settings") -> str:
     from broker.admin.client import SocketCaller
     from broker.serving import bind
 
@@ -93,6 +94,8 @@ def _port(place: Place, settings: Settings) -> str:
 
 
 def _answers(what: str, url: str) -> str:
+    import asyncio
+
     from broker.issuer.reach import reach
 
     if why := asyncio.run(reach(url)):

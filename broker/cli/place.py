@@ -3,17 +3,18 @@
 import os
 import secrets
 import time
-from asyncio import Runner
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from broker.admin.client import SocketCaller
 from broker.admin.wire import Actor, Caller
 from broker.ops.home import Home, resolve_home
-from broker.settings import Settings, load_settings
 from fetchtoken.domain.errors import ConfigError, Unavailable
+
+if TYPE_CHECKING:
+    from broker.settings import Settings
 
 __all__ = ["Place"]
 
@@ -42,8 +43,11 @@ class Place:
         options = [] if self.home == found_without else ["--home", str(self.home.path)]
         return options if self.config is None else [*options, "--config", str(self.config.absolute())]
 
-    def settings(self, *, host: str | None = None, port: int | None = None) -> Settings:
+    def settings(self, *, host: str | None = None, port: int | None = None) -> "Settings":
         """Read the settings, options on top."""
+        # Half of a command's start-up, and a command that speaks to the daemon needs none.
+        from broker.settings import load_settings
+
         return load_settings(self.home, self.config, host=host, port=port)
 
     def call(self, operation: str, /, **params: Any) -> Any:
@@ -81,6 +85,8 @@ class Place:
 
     @contextmanager
     def _offline(self) -> Iterator[Caller]:
+        from asyncio import Runner
+
         from broker.app import FLIGHTS_END_WITHIN_S, opened
         from broker.telemetry.log import configure
 

@@ -1,6 +1,5 @@
 """``sandbox`` and ``demo``: try everything without a real login."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +27,8 @@ def sandbox(
     ] = None,
 ) -> None:
     """Run a strict issuer for trying and testing; it is not OpenAI."""
+    import asyncio
+
     from broker.sandbox.issuer import LIFE_S
     from broker.sandbox.server import SandboxIssuer, banner, serve_sandbox
 
