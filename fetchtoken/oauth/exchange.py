@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 from base64 import b64decode
-from fcntl import LOCK_EX, LOCK_NB, flock
 
 from fetchtoken.oauth.attempt import Attempt, hold_until_safe, journal_answer, send
 from fetchtoken.oauth.child import STDIN, report, serve_one
@@ -26,6 +25,8 @@ def main() -> int:
 
 
 def _exchange(request: dict[str, object]) -> None:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+
     attempt = _attempt(request)
     try:
         # The lock came with the descriptor and this changes nothing. A file system that locks by
