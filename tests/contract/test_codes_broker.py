@@ -226,7 +226,7 @@ def _others() -> None:
         (4, "client show nobody", "nobody", "client list"),
         (4, "client add laptop --account nobody", "nobody", "account list"),
         (4, "client grant ci nobody", "nobody", "account list"),
-        (5, "account refresh doubtful --force", "in doubt", ""),
+        (5, "account refresh doubtful --force", "in doubt", "account replay doubtful"),
     ]:
 
         @case(BROKER, code, words, says=says, hint=hint)

@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import subprocess
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from tests.support.daemon import Daemon, running_daemon
 from tests.support.issuer import Issuer
 from tests.support.programs import Machine, ended
 from tests.support.wait import until_sync
+
+_numbers = count(1)
 
 
 class Stage(Machine):
@@ -124,7 +127,7 @@ def refreshing(stage: Stage, home: Path) -> subprocess.Popen[str]:
     return process
 
 
-@case(BROKER, 5, "account refresh --force: in flight", says="in flight")
+@case(BROKER, 5, "account refresh --force: in flight", says="in flight", hint="account replay work")
 def _(stage: Stage) -> Ran:
     process = refreshing(stage, stage.running.home)
     ran = stage.running.admin("account", "refresh", "work", "--force")
@@ -170,6 +173,57 @@ def _(stage: Stage) -> Ran:
     shown = json.loads(stage.broker("account", "show", "work", "--json").out)
     assert (shown["generation"], shown["state"]) == (1, "active")
     return ran
+
+
+# What a person decides over a refresh token.
+
+
+def doubtful(stage: Stage, fault: str) -> str:
+    """Have a live account in doubt after an exchange that met a fault; return its name."""
+    name = f"doubtful{next(_numbers)}"
+    login = stage.issuer.mint()
+    stage.running.hold(login, name)
+    stage.issuer.fault(fault, login_id=login.login_id)
+    ran = stage.running.admin("account", "refresh", name, "--force")
+    assert f"account replay {name}" in ran.err
+    return name
+
+
+@case(BROKER, 0, "account replay --yes", says="active again")
+def _(stage: Stage) -> Ran:
+    return stage.running.admin("account", "replay", doubtful(stage, "500"), "--yes")
+
+
+@case(BROKER, 2, "account replay: without --yes", says="ends the whole login", hint="--yes")
+def _(stage: Stage) -> Ran:
+    return stage.running.admin("account", "replay", doubtful(stage, "500"))
+
+
+@case(BROKER, 2, "account replay: not in doubt", says="not in doubt", hint="account show")
+def _(stage: Stage) -> Ran:
+    return stage.running.admin("account", "replay", "work", "--yes")
+
+
+@case(BROKER, 3, "account replay: the first sending had succeeded", hint="log in again")
+def _(stage: Stage) -> Ran:
+    return stage.running.admin("account", "replay", doubtful(stage, "commit-then-500"), "--yes")
+
+
+@case(BROKER, 0, "account export --with-refresh-token", says='"refresh_token": "rt')
+def _(stage: Stage) -> Ran:
+    name = f"exported{next(_numbers)}"
+    stage.running.hold(stage.issuer.mint(), name)
+    return stage.running.admin("account", "export", name, "--with-refresh-token")
+
+
+@case(BROKER, 2, "account export: without --with-refresh-token", hint="--with-refresh-token")
+def _(stage: Stage) -> Ran:
+    return stage.running.admin("account", "export", "work")
+
+
+@case(BROKER, 5, "account export: in doubt", says="in doubt")
+def _(stage: Stage) -> Ran:
+    return stage.running.admin("account", "export", doubtful(stage, "500"), "--with-refresh-token")
 
 
 @pytest.mark.parametrize("row", cases_of(__name__), ids=str)

@@ -56,6 +56,7 @@ def _usage() -> None:
         "--account device": "--account",
         f"--account {'a' * 65}": "--account",
         "--profile nobody": "--profile",
+        "--profile Nobody": "--profile",
         "--force-refresh --no-refresh": "contradict",
         "--account": "--account",
         "--format json status": "--format",

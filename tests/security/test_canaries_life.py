@@ -36,6 +36,7 @@ PRINTS = {
     "codex-fetchtoken, held": TOKENS,
     "codex-broker client add *": {"API key"},
     "codex-broker client rotate *": {"API key"},
+    "codex-broker account export *": {"refresh token", *TOKENS},
 }
 """Commands whose whole point is to print a secret to stdout."""
 
@@ -188,6 +189,8 @@ def crashes(life: Life, key: str) -> None:
     life.look("after SIGABRT")
     life.does(FETCHTOKEN, "-v", CODEX_CACHE_MAX_AGE="0", **remote(life, key))
     life.daemon.start("up")
+    life.does(BROKER, "account", "replay", "not-json")
+    life.does(BROKER, "account", "export", "fit", "--with-refresh-token")
     life.does(BROKER, "client", "revoke", "laptop")
     life.does(FETCHTOKEN, "-v", CODEX_CACHE_MAX_AGE="0", **remote(life, key))
     life.knows_the_store()
