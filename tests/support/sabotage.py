@@ -4,6 +4,7 @@
 path, ``codex-broker demo`` finds its programs beside itself and meets the fault.
 """
 
+import signal
 import sys
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def broker(step: str, directory: str) -> int:
         # An issuer that does not accept the control token it gave out.
         from tests.support.issuer import start_issuer_process
 
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the issuer ends with this one
         with start_issuer_process(Path(sys.argv[-1]).parent) as (issuer, process):
             Path(sys.argv[-1]).write_text(f'{{"url": "{issuer.url}", "control_token": "wrong"}}')
             sys.stdout.write("sandbox\n")
