@@ -9,6 +9,7 @@ import pytest
 from tests.contract.table import BROKER, case, cases_of, check
 from tests.support.command import Ran
 from tests.support.daemon import Daemon
+from tests.support.need import need_root
 from tests.support.peers import closed_port
 from tests.support.programs import Machine
 
@@ -132,8 +133,7 @@ _modes()
 
 @case(BROKER, 8, "the home is another user's", hint="run as its owner")
 def _(stage: Stage) -> Ran:
-    if os.geteuid() != 0:
-        return stage.broker("account", "list", "--home", "/root")
+    need_root("homes of other owners")
     os.chown(stage.broker_home, STRANGER, STRANGER)
     return stage.broker("account", "list")
 
