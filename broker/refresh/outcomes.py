@@ -6,7 +6,7 @@ from broker.domain.tokens import read_tokens
 from fetchtoken.oauth.journal import Entry, Phase
 from fetchtoken.oauth.outcome import Answer, Kind, Outcome, classify
 
-__all__ = ["brought_nothing", "event_of", "judge_entry", "next_tokens_of", "tokens_of"]
+__all__ = ["brought_nothing", "event_of", "judge_entry", "tokens_of"]
 
 _EVENTS = {
     Kind.NOT_SENT: Event.NOT_SENT,
@@ -58,38 +58,21 @@ def brought_nothing(entry: Entry, outcome: Outcome) -> bool:
 def tokens_of(
     account: Account, outcome: Outcome, *, now_s: float, jitter: float, part: float
 ) -> Tokens | None:
-    """Return the tokens that an outcome brought, read for their times; ``None`` where it brought none."""
-    brought = outcome.tokens
-    if brought is None or brought.access_token is None:
-        return None
-    return read_tokens(
-        brought.access_token,
-        brought.refresh_token,
-        brought.id_token,
-        now_s=now_s,
-        jitter=jitter,
-        part=part,
-        account_id=account.account_id,
-        answered=True,
-    )
+    """Return the tokens that an outcome brought, read for their times; ``None`` where it brought none.
 
-
-def next_tokens_of(
-    account: Account, outcome: Outcome, *, now_s: float, jitter: float, part: float
-) -> Tokens | None:
-    """Return the next refresh token beside the access token held, where an answer left the latter out.
-
-    The one that was sent is spent then, and this one is the login; it is due for an exchange of its own.
+    A refresh token that came alone stands beside the access token held: the one that was sent is
+    spent then, and this one is the login, due for an exchange of its own.
     """
     brought = outcome.tokens
-    if brought is None or brought.access_token is not None or brought.refresh_token is None:
+    if brought is None:
         return None
     return read_tokens(
-        account.access_token,
+        brought.access_token or account.access_token,
         brought.refresh_token,
         brought.id_token,
         now_s=now_s,
         jitter=jitter,
         part=part,
         account_id=account.account_id,
+        answered=brought.access_token is not None,
     )

@@ -11,7 +11,7 @@ from broker.domain.audit import Action
 from broker.domain.records import Account, AuditRecord, Tokens
 from broker.domain.schedule import backoff_s
 from broker.domain.trouble import refusal_word, suspect
-from broker.refresh.outcomes import next_tokens_of, tokens_of
+from broker.refresh.outcomes import tokens_of
 from broker.refresh.workshop import Workshop
 from fetchtoken.domain.errors import FetchTokenError
 from fetchtoken.oauth.outcome import Outcome
@@ -48,10 +48,7 @@ class Settlement:
         """
         rules = self._shop.rules
         now_s = rules.clock()
-        chances = {"now_s": now_s, "jitter": rules.chance(), "part": rules.part}
-        tokens = tokens_of(account, outcome, **chances)
-        if event is Event.JOURNAL_ANSWER and tokens is None:
-            tokens = next_tokens_of(account, outcome, **chances)
+        tokens = tokens_of(account, outcome, now_s=now_s, jitter=rules.chance(), part=rules.part)
         if event in (Event.TOKENS, Event.JOURNAL_ANSWER) and tokens is not None:
             settled = await self._commit(account, attempt_id, event, tokens, now_s)
             is_over = settled is None or settled.attempt_id != attempt_id
