@@ -48,8 +48,10 @@ class Store:
     """
 
     def __init__(self, database: Database, keys: StoreKeys, store_id: str, now: Callable[[], float]) -> None:
-        self._database = database
-        self._keys = keys
+        self.database = database
+        """For what works on the store as a whole: backups, key rotation, the audit trail."""
+        self.keys = keys
+        """What seals and hashes for it."""
         self._now = now
         self.store_id = store_id
         """32 hex digits, made with the store: tells a store from another one's copy or backup."""
@@ -86,64 +88,64 @@ class Store:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._database.close()
+        await self.database.close()
 
     @property
     def api_key_hash_key(self) -> bytes:
         """The key for :func:`broker.domain.apikey.matches`; it outlives master keys."""
-        return self._keys.api_key_hash
+        return self.keys.api_key_hash
 
     def fingerprint(self, token: Secret) -> bytes:
         """Return the keyed hash by which a refresh token is recognised."""
-        return self._keys.fingerprint(token)
+        return self.keys.fingerprint(token)
 
     @asynccontextmanager
     async def _work(self, audit: AuditRecord) -> AsyncIterator[Work]:
-        async with self._database.write() as connection:
-            yield Work(connection, self._keys, self._now(), await bump(connection), audit)
+        async with self.database.write() as connection:
+            yield Work(connection, self.keys, self._now(), await bump(connection), audit)
 
     # Reading.
 
     async def snapshot(self) -> Snapshot:
         """Return all accounts and clients."""
-        async with self._database.read() as connection:
-            return await read_changes(connection, self._keys, None)
+        async with self.database.read() as connection:
+            return await read_changes(connection, self.keys, None)
 
     async def changes(self, since: int) -> Snapshot:
         """Return what changed after a revision, removals included; cheap when nothing did."""
-        async with self._database.read() as connection:
-            return await read_changes(connection, self._keys, since)
+        async with self.database.read() as connection:
+            return await read_changes(connection, self.keys, since)
 
     async def change_counter(self) -> int:
         """Return the newest revision: it grows with every change by any process."""
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             return await read_counter(connection)
 
     async def database_now(self) -> float:
         """Return epoch seconds on the database's clock, the one that leases are measured by."""
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             return float((await connection.execute(select(database_now()))).scalar_one())
 
     async def unsettled(self) -> list[Account]:
         """Return the accounts that are refreshing, replaying or in doubt."""
-        async with self._database.read() as connection:
-            return await _rotation.read_unsettled(connection, self._keys)
+        async with self.database.read() as connection:
+            return await _rotation.read_unsettled(connection, self.keys)
 
     async def find_fingerprint(self, token: Secret) -> Held | Spent | None:
         """Tell whether a refresh token is held now, was spent here, or is unknown."""
-        async with self._database.read() as connection:
-            return await _held.find_fingerprint(connection, self._keys, token)
+        async with self.database.read() as connection:
+            return await _held.find_fingerprint(connection, self.keys, token)
 
     async def late_answers(self) -> list[LateAnswer]:
         """Return what lies sealed as an orphan, oldest first; never the tokens."""
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             return await _commit.read_late(connection)
 
     async def list_audit(
         self, *, account: str = "", client: str = "", since: float = 0, limit: int = 1000
     ) -> list[AuditRecord]:
         """Return the newest matching records, oldest first (``since`` in epoch seconds)."""
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             return await read_audit(connection, account=account, client=client, since=since, limit=limit)
 
     # Accounts.
@@ -205,8 +207,8 @@ class Store:
 
         No action of its own, so without a record: the adoption's says it.
         """
-        async with self._database.write() as connection:
-            await _accounts.keep_adopted(connection, self._keys, account, (path, document), self._now())
+        async with self.database.write() as connection:
+            await _accounts.keep_adopted(connection, self.keys, account, (path, document), self._now())
 
     # Rotation.
 
@@ -245,8 +247,8 @@ class Store:
                 await work.undo()
         if not armed:
             return None
-        async with self._database.read() as connection:
-            return await _rotation.read_armed(connection, self._keys, account.id, attempt_id)
+        async with self.database.read() as connection:
+            return await _rotation.read_armed(connection, self.keys, account.id, attempt_id)
 
     async def commit_tokens(
         self, account: Account, attempt_id: str, event: Event, tokens: Tokens, audit: AuditRecord
