@@ -47,7 +47,7 @@ async def test_a_full_store_says_so(store):
     """When the database cannot grow the change is refused as unavailable, and reading goes on."""
     await store.add_account("work", a_login(), RECORD)
     before = await store.snapshot()
-    async with store._database.write() as connection:
+    async with store.database.write() as connection:
         await connection.exec_driver_sql("PRAGMA max_page_count = 1")
     with pytest.raises(Unavailable, match="database or disk is full") as caught:
         await store.keep_adopted(before.accounts[0], "/x/auth.json", "x" * 100_000)
