@@ -57,7 +57,7 @@ class ExchangeProcess:
         reason: str,
     ) -> None:
         self._fd = journal_fd
-        self._environ = environ
+        self._environ = child_environment(environ)
         self._frame: dict[str, object] = {
             "attempt": Path(journal_path).name,
             "url": f"{account.issuer.rstrip('/')}/oauth/token",
@@ -65,7 +65,7 @@ class ExchangeProcess:
             "journal_fd": journal_fd,
             "started_s": boot_clock_s(),
             "limit_s": LIMIT_S,
-            "ca_file": environ.get("CODEX_CA_CERTIFICATE", ""),
+            "ca_file": self._environ.get("CODEX_CA_CERTIFICATE", ""),
             "journal_key": {"key_id": key.key_id, "key": b64encode(key.key).decode()},
             "spare": spare_of(journal_path),
             "intent": intent_record(attempt_id, account),
@@ -90,7 +90,7 @@ class ExchangeProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=child_environment(self._environ),
+                env=self._environ,
                 cwd="/",
                 start_new_session=True,
                 pass_fds=(self._fd,),

@@ -54,6 +54,8 @@ _KEPT = frozenset(
 )
 """Lower-case twins of the proxy variables are kept too, as curl and Codex read both."""
 
+_PLACES = frozenset({"CODEX_CA_CERTIFICATE", "SSL_CERT_DIR", "SSL_CERT_FILE"})
+
 
 def child_argv(module: str) -> list[str]:
     """Return an exchange process's command line; it names no secret and no account.
@@ -65,8 +67,12 @@ def child_argv(module: str) -> list[str]:
 
 
 def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what the exchange process may see: where to find Python, certificates and proxies."""
-    return {key: value for key, value in environ.items() if key.upper() in _KEPT}
+    """Return what the exchange process may see: where to find Python, certificates and proxies.
+
+    It works in ``/``, so a path that starts where the caller stands is made whole here.
+    """
+    kept = {key: value for key, value in environ.items() if key.upper() in _KEPT}
+    return {key: os.path.abspath(value) if key in _PLACES and value else value for key, value in kept.items()}
 
 
 def boot_clock_s() -> float:

@@ -3,6 +3,7 @@ import sys
 import threading
 import time
 from importlib.util import find_spec
+from pathlib import Path
 from struct import pack
 
 import pytest
@@ -47,7 +48,7 @@ def test_no_secret_is_in_the_environment_of_the_process(name):
 @pytest.mark.parametrize("name", NEEDED)
 def test_what_the_request_needs_passes(name):
     """Proxies in both spellings, authorities, and where Python finds itself."""
-    assert child_environment({name: "value"}) == {name: "value"}
+    assert child_environment({name: "/value"}) == {name: "/value"}
 
 
 @pytest.mark.parametrize("module", [EXCHANGE, REFRESH_FILE])
@@ -107,3 +108,11 @@ def test_an_absurd_length_is_not_waited_for():
     """The header alone is enough to refuse."""
     with pytest.raises(ValueError, match="too long"):
         through_pipe(pack(">I", 0xFFFFFFFF))
+
+
+@pytest.mark.parametrize("name", ["CODEX_CA_CERTIFICATE", "SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_a_path_from_where_the_caller_stands_leads_to_the_same_place_from_the_root(name):
+    """The exchange process works in ``/``: a relative path is made whole, a whole one and none stay."""
+    assert child_environment({name: "ca/private.pem"}) == {name: str(Path.cwd() / "ca" / "private.pem")}
+    assert child_environment({name: "/etc/ca.pem"}) == {name: "/etc/ca.pem"}
+    assert child_environment({name: ""}) == {name: ""}
