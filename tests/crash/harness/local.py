@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -15,11 +16,13 @@ _TESTS = ("tests/crash/test_local_kills.py", "tests/crash/test_local_single_flig
 _ROOT = Path(__file__).parents[3]
 
 
-def run_local(kills: int) -> Figures:
+def run_local(kills: int, *, seed: int, tell: Callable[[], None]) -> Figures:
     """Interrupt and kill the command and its exchange process; twenty commands at once.
 
     Args:
         kills: of the command, half of them by Ctrl-C.
+        seed: of the choice of instants.
+        tell: called once it is over, as nobody can look into its tests.
     """
     figures = Figures(what="codex-fetchtoken")
     with tempfile.TemporaryDirectory(prefix="local-") as name:
@@ -28,7 +31,7 @@ def run_local(kills: int) -> Figures:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *words],
             cwd=_ROOT,
-            env={**os.environ, "CRASH_KILLS": str(kills)},
+            env={**os.environ, "CRASH_KILLS": str(kills), "CRASH_SEED": str(seed)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -44,4 +47,6 @@ def run_local(kills: int) -> Figures:
     figures.in_flight = figures.rotations = figures.kills
     if done.returncode and not figures.wrong:
         figures.wrong.append(done.stdout[-2000:])
+    for _ in range(figures.kills):
+        tell()
     return figures
