@@ -19,7 +19,15 @@ from fetchtoken.domain.jsontext import dumps, loads
 from fetchtoken.files.atomic import fsync_dir, write_all
 from fetchtoken.files.guard import read_private, read_text
 
-__all__ = ["CREDENTIALS_VARIABLE", "create_keyring", "default_key_file", "load_keyring", "render"]
+__all__ = [
+    "CREDENTIALS_VARIABLE",
+    "create_keyring",
+    "default_key_file",
+    "keep_keyring",
+    "load_keyring",
+    "parse_keyring",
+    "render",
+]
 
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
 """systemd's directory of a unit's credentials (systemd.exec(5))."""
@@ -47,6 +55,20 @@ def create_keyring(path: Path, random_bytes: Callable[[int], bytes] = os.urandom
         ConfigError: there is such a file already, or it cannot be made.
     """
     ring = Keyring.new(random_bytes, str(path))
+    keep_keyring(ring, path)
+    return ring
+
+
+def keep_keyring(ring: Keyring, path: Path) -> None:
+    """Write a ring to a new key file, durable before this returns.
+
+    Args:
+        ring: the keys.
+        path: the file; its directory must exist.
+
+    Raises:
+        ConfigError: there is such a file already, or it cannot be made.
+    """
     # Whole before it has its name: a kill leaves no half key file that every later start trips over.
     draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
     try:
@@ -59,7 +81,6 @@ def create_keyring(path: Path, random_bytes: Callable[[int], bytes] = os.urandom
         raise ConfigError(f"{path} cannot be made: {error.strerror}", hint=f"ls -ld {path.parent}") from None
     finally:
         draft.unlink(missing_ok=True)
-    return ring
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -94,7 +115,7 @@ def load_keyring(path: Path, environ: Mapping[str, str] = os.environ) -> Keyring
         text = _read_credential(path) if _is_credential(path, environ) else read_private(str(path))
     except NotFound:
         raise NotFound(f"there is no master key at {path}", hint="codex-broker init") from None
-    return _parse(text, str(path))
+    return parse_keyring(text, str(path))
 
 
 def _is_credential(path: Path, environ: Mapping[str, str]) -> bool:
@@ -115,7 +136,17 @@ def _read_credential(path: Path) -> str:
     return text
 
 
-def _parse(text: str, name: str) -> Keyring:
+def parse_keyring(text: str, name: str) -> Keyring:
+    """Return the keys in the text of a key file.
+
+    Args:
+        text: what :func:`render` made.
+        name: where it came from, for messages.
+
+    Raises:
+        Malformed: it is no key file.
+        Unsafe: a key in it is damaged.
+    """
     broken = Malformed(f"{name} is not a master key file", hint="bring it back from where it is kept")
     try:
         document = loads(text)
