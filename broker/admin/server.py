@@ -1,7 +1,6 @@
 """The daemon's end of ``admin.sock``: checks the peer, calls the service, answers in JSON."""
 
 import secrets
-import traceback
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +9,7 @@ from aiohttp import web
 
 from broker.admin.local import peer_of
 from broker.admin.wire import PATH, Actor, Operations, to_problem
+from broker.telemetry.bug import log_bug
 from fetchtoken.domain.errors import ConfigError, FetchTokenError, Unsafe
 
 __all__ = ["build_admin_app"]
@@ -36,18 +36,13 @@ def build_admin_app(service: Operations, *, owner: int) -> web.Application:
         except FetchTokenError as error:
             return _problem(error)
         except Exception as error:  # noqa: BLE001 - answered as a bug; the text may hold anything
-            _log.error("admin_failed", operation=operation, error=type(error).__name__, where=_where(error))
+            log_bug(_log, "admin_failed", error, operation=operation)
             return _problem(FetchTokenError(f"the broker failed at {operation}", hint="see its log"))
         return web.json_response({"result": result})
 
     app = web.Application(client_max_size=_LARGEST_BODY)
     app.router.add_post(PATH + "{operation}", handle)
     return app
-
-
-def _where(error: Exception) -> list[str]:
-    frames = traceback.extract_tb(error.__traceback__)
-    return [f"{frame.filename}:{frame.lineno}" for frame in frames[-5:]]
 
 
 def _actor(request: web.Request, owner: int) -> Actor:

@@ -14,6 +14,7 @@ from broker.api.peers import Peers
 from broker.api.ports import Lines
 from broker.api.problems import X_REQUEST_ID, ProblemError, problem_response
 from broker.domain.records import Client
+from broker.telemetry.bug import log_bug
 from broker.telemetry.requestlog import RequestLine
 
 __all__ = ["LARGEST_BODY", "ClientHandler", "Door", "OpenHandler"]
@@ -92,8 +93,8 @@ class Door:
         except ProblemError as problem:
             code = problem.code
             response = problem_response(problem, call.request_id)
-        except Exception as error:  # noqa: BLE001 - the caller gets a problem, the log the error
-            _log.exception("a request failed", route=route, request_id=call.request_id, error=error)
+        except Exception as error:  # noqa: BLE001 - answered as a bug; the text may hold anything
+            log_bug(_log, "request_failed", error, route=route, request_id=call.request_id)
             bug = ProblemError("internal_error", "a bug; the broker's log has it under this request id")
             code = bug.code
             response = problem_response(bug, call.request_id)

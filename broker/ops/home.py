@@ -142,7 +142,11 @@ class Home:
 
     @contextmanager
     def try_lock(self, kind: str = _COMMAND) -> Iterator[bool]:
-        """Hold the home for this process; give ``False`` where another process does."""
+        """Hold the home for this process; give ``False`` where another process does.
+
+        Raises:
+            ConfigError: its file system has no locks, so two brokers could not be told apart.
+        """
         fd = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
@@ -150,6 +154,11 @@ class Home:
             except BlockingIOError:
                 yield False
                 return
+            except OSError as error:
+                raise ConfigError(
+                    f"{self.lock_file} cannot be locked: {error.strerror}",
+                    hint="put the home on a local file system",
+                ) from None
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()} {kind}".rstrip().encode() + b"\n", 0)
             yield True

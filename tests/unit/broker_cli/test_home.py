@@ -1,5 +1,7 @@
 """Where the home is, who may use it, and that one process holds it."""
 
+import errno
+import fcntl
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -99,6 +101,23 @@ def test_one_process_holds_it(tmp_path: Path) -> None:
         assert free
         with home.try_lock() as again:
             assert not again
+
+
+@pytest.mark.parametrize("name", ["ENOLCK", "EOPNOTSUPP"])
+def test_a_file_system_without_locks_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name
+) -> None:
+    """Where no lock can be taken two brokers could not be told apart, so none starts."""
+
+    def refused(_fd, _operation):
+        raise OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    home = Home(tmp_path / "home")
+    home.make()
+    with pytest.raises(ConfigError, match=r"broker\.lock cannot be locked") as caught, home.try_lock():
+        pass
+    assert caught.value.hint == "put the home on a local file system"
 
 
 def test_files_open_to_others_are_named(tmp_path: Path) -> None:
