@@ -43,7 +43,7 @@ def test_token_is_the_bearer_and_a_newline():
 
 
 def test_header_is_a_request_header():
-    """``curl -H "$(codex-fetchtoken -f header)"`` works."""
+    """``codex-fetchtoken -f header | curl -H @-`` works."""
     assert _said("header") == "Authorization: Bearer eyJ.a-b_c.d\n"
 
 
