@@ -2,8 +2,10 @@
 
 A fault either keeps the request from being processed, or spoils the answer after the rotation
 was committed. ``commit-then-NAME`` turns any fault of the first kind into the second.
+``status-404`` or ``status-403-refresh_token_reused`` answers with any status and error code.
 """
 
+import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -14,6 +16,7 @@ from fetchtoken.domain.errors import ConfigError
 __all__ = ["FAULTS", "Fault", "FaultQueue", "Queued", "Wire", "find_fault", "spoil"]
 
 _COMMIT = "commit-then-"
+_STATUS = re.compile(r"status-([2-5][0-9]{2})(?:-([a-z_]{1,64}))?")
 
 
 class Wire(StrEnum):
@@ -135,15 +138,24 @@ FAULTS = _table(
 
 
 def find_fault(name: str) -> Fault:
-    """Return the fault of that name, ``commit-then-`` understood.
+    """Return the fault of that name, ``commit-then-`` and ``status-`` understood.
 
     Raises:
         ConfigError: there is none.
     """
-    fault = FAULTS.get(name.removeprefix(_COMMIT))
+    word = name.removeprefix(_COMMIT)
+    fault = FAULTS.get(word) or _any_status(word)
     if fault is None or (name.startswith(_COMMIT) and fault.processed):
-        raise ConfigError(f"no fault {name[:40]!r}", hint=f"one of {', '.join(FAULTS)}; {_COMMIT}NAME")
+        hint = f"one of {', '.join(FAULTS)}; status-NNN, status-NNN-CODE; {_COMMIT}NAME"
+        raise ConfigError(f"no fault {name[:40]!r}", hint=hint)
     return fault if name == fault.name else replace(fault, name=name, processed=True)
+
+
+def _any_status(name: str) -> Fault | None:
+    match = _STATUS.fullmatch(name)
+    if match is None:
+        return None
+    return Fault(name=name, meaning="as it says", status=int(match[1]), code=match[2] or "")
 
 
 @dataclass(slots=True, kw_only=True)

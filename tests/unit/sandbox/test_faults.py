@@ -230,8 +230,32 @@ def test_a_fault_can_be_for_usage_or_revocation(issuer):
     assert issuer.alive(login.access_token)
 
 
+@pytest.mark.parametrize("committed", [False, True])
+def test_any_status_and_code_can_be_asked_for(issuer, committed):
+    """``status-NNN-CODE`` is an answer instead of tokens; without a code its body is empty."""
+    login = issuer.mint()
+    for name in ("status-403-refresh_token_reused", "status-404"):
+        issuer.fault("commit-then-" + name if committed else name, login_id=login.login_id)
+    status, answer = issuer.exchange(login.refresh_token)
+    assert (status, answer["error"]["code"]) == (403, "refresh_token_reused")
+    status, _, body = _send(issuer, login.refresh_token)
+    assert (status, body) == (404, b"")
+    assert issuer.login(login.login_id)["generation"] == committed
+
+
 @pytest.mark.parametrize(
-    "name", ["", "501", "commit-then-", "commit-then-torn", "commit-then-commit-then-500"]
+    "name",
+    [
+        "",
+        "501",
+        "commit-then-",
+        "commit-then-torn",
+        "commit-then-commit-then-500",
+        "status-",
+        "status-99",
+        "status-404-",
+        "status-404-Two Words",
+    ],
 )
 def test_an_unknown_fault_is_refused(name):
     """A mistyped fault is an error that lists what there is."""
