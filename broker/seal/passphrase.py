@@ -55,11 +55,11 @@ class Stretched:
         """
         try:
             salt, key = (bytes.fromhex(document[name]) for name in ("salt", "key"))
-            cost = [int(document[name]) for name in ("n", "r", "p")]
+            n, r, p = (int(document[name]) for name in ("n", "r", "p"))
             AESGCM(key)
         except (KeyError, TypeError, ValueError):
             raise ConfigError("this is no stretched passphrase", hint="restart the daemon") from None
-        return cls(salt, *cost, key)
+        return cls(salt, n, r, p, key)
 
 
 def stretch(passphrase: Secret, random_bytes: Callable[[int], bytes] = os.urandom) -> Stretched:

@@ -126,7 +126,7 @@ def read_head(file: BinaryIO, name: str) -> Head:
     try:
         fields = loads(line.decode())
         if not isinstance(fields, dict) or len(bytes.fromhex(str(fields.get("salt")))) != _SALT:
-            raise ValueError  # noqa: TRY301, TRY004 - as damaged as what is no JSON
+            raise ValueError  # noqa: TRY301 - as damaged as what is no JSON
     except ValueError:
         raise _damaged(name) from None
     return Head(fields, magic + line, name)
