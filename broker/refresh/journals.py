@@ -6,17 +6,22 @@ name beside the directory, in the home itself. Everything here knows both places
 
 import errno
 import os
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 from broker.domain.records import Account
 from broker.seal.keyring import Keyring
 from fetchtoken.domain.errors import Unsafe
 from fetchtoken.files.atomic import replace_file
-from fetchtoken.oauth.journal import Entry, JournalKey, Phase, create, inspect, remove
+from fetchtoken.oauth.journal import Entry, JournalKey, Phase, create, inspect, key_ids, remove
 
-__all__ = ["Intent", "Journals", "intent_record", "spare_of"]
+__all__ = ["Begun", "Intent", "Journals", "intent_record", "spare_of"]
 
 _SUFFIX = ".journal"
 _ID_FILE = "id"
@@ -31,6 +36,15 @@ class Intent:
     account: int
     login_id: str
     generation: int
+
+
+class Begun(NamedTuple):
+    """An attempt's file, made."""
+
+    fd: int
+    """Its locked descriptor."""
+    key: JournalKey
+    """What it is sealed with, and whatever is added to it must be, too."""
 
 
 def spare_of(path: str) -> str:
@@ -72,21 +86,62 @@ class Journals:
     def __init__(self, directory: str, keys: Keyring) -> None:
         self._directory = Path(directory)
         self._keys = keys
+        self._lock = threading.Lock()
+        self._begun_with: Counter[str] = Counter()
         self._directory.mkdir(mode=0o700, exist_ok=True)
         self.journal_id = self._read_id()
         """Names this directory: an intent that names another one cannot be judged from here."""
 
-    def begin(self, attempt_id: str, account: Account) -> int:
-        """Make an attempt's file, durable and locked; return its descriptor.
+    def begin(self, attempt_id: str, account: Account) -> Begun:
+        """Make an attempt's file, durable and locked, under the key that is current now.
 
         Raises:
             OSError: it cannot be made durable, so nothing may be sent.
         """
-        return create(self.path(attempt_id), intent_record(attempt_id, account), self.key())
+        with self._pinned() as key:
+            fd = create(self.path(attempt_id), intent_record(attempt_id, account), key)
+        return Begun(fd, key)
+
+    @contextmanager
+    def _pinned(self) -> Iterator[JournalKey]:
+        """Give the current key, which counts as named until the block ends and the file names it."""
+        with self._lock:
+            key = JournalKey(*self._keys.derive_current("journal"))
+            self._begun_with[key.key_id] += 1
+        try:
+            yield key
+        finally:
+            with self._lock:
+                self._begun_with[key.key_id] -= 1
+
+    def attempts_by_key(self) -> dict[str, list[str]]:
+        """Return which key ids are still named here, and by the files of which attempts.
+
+        A file that is being made just now has no name yet: its key is there without an attempt. Asked
+        after another key has become current, this never misses a file of a former one.
+
+        Raises:
+            Unsafe: a file cannot be read, so it may be sealed with any key.
+        """
+        with self._lock:
+            found: dict[str, list[str]] = {key_id: [] for key_id, count in self._begun_with.items() if count}
+        for attempt_id in self.attempts():
+            path = self.path(attempt_id)
+            try:
+                named = key_ids(path) | key_ids(spare_of(path))
+            except OSError as error:
+                raise Unsafe(
+                    f"the journal file {path} cannot be read: {error.strerror}",
+                    hint="mend the disk: it may hold the only copy of a login",
+                ) from None
+            for key_id in named:
+                found.setdefault(key_id, []).append(attempt_id)
+        return found
 
     def look(self, attempt_id: str) -> Entry:
         """Tell how far an attempt got, by its file and by the second one where there is one."""
-        keys = {key_id: self.key(key_id) for key_id in self._keys.ids}
+        ring = self._keys.derive_all("journal")
+        keys = {key_id: JournalKey(key_id, key) for key_id, key in ring.items()}
         path = self.path(attempt_id)
         first = _inspect(path, keys)
         if first.phase in (Phase.HELD, Phase.ANSWERED):
@@ -125,10 +180,6 @@ class Journals:
         if not attempt_id.isalnum():
             raise Unsafe(f"{attempt_id[:40]!r} is no attempt id")
         return str(self._directory / (attempt_id + _SUFFIX))
-
-    def key(self, key_id: str = "") -> JournalKey:
-        """Return the key that seals journal files; the current one where no id is given."""
-        return JournalKey(key_id or self._keys.current, self._keys.derive("journal", key_id))
 
     @staticmethod
     def intent_of(entry: Entry) -> Intent | None:

@@ -60,7 +60,7 @@ class Sender:
         """Make journal file and intent durable; nothing is sent before both are."""
         shop = self._shop
         try:
-            fd = await asyncio.to_thread(shop.journals.begin, attempt_id, account)
+            fd, key = await asyncio.to_thread(shop.journals.begin, attempt_id, account)
         except OSError as error:
             self.journal_error = error.strerror or str(error)
             raise Unavailable(
@@ -98,7 +98,7 @@ class Sender:
             attempt_id=attempt_id,
             journal_path=shop.journals.path(attempt_id),
             journal_fd=fd,
-            key=shop.journals.key(),
+            key=key,
             environ=self._environ,
             reason=reason if reason == "forced" else "scheduled",
         )

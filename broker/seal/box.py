@@ -43,7 +43,7 @@ class Seal:
     def __init__(self, keys: Keyring, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
         self.keys = keys
         self._random_bytes = random_bytes
-        self._ciphers: dict[str, AESGCM] = {}
+        self._ciphers: dict[str, tuple[bytes, AESGCM]] = {}
 
     def close(self, content: bytes, context: str) -> bytes:
         """Return a box under the current key.
@@ -52,10 +52,10 @@ class Seal:
             content: what to seal.
             context: what it is, such as ``account:LOGIN:3:refresh``; needed again to open it.
         """
-        key_id = self.keys.current
+        key_id, key = self.keys.derive_current("seal")
         header = bytes((_VERSION,)) + bytes.fromhex(key_id)
         nonce = self._random_bytes(_NONCE)
-        return header + nonce + self._cipher(key_id).encrypt(nonce, content, header + context.encode())
+        return header + nonce + self._cipher(key_id, key).encrypt(nonce, content, header + context.encode())
 
     def open(self, box: bytes, context: str) -> bytes:
         """Return what a box holds.
@@ -67,16 +67,20 @@ class Seal:
         if len(box) < _LEAST or box[0] != _VERSION:
             raise _damaged(context)
         header, nonce, sealed = box[:_HEADER], box[_HEADER : _HEADER + _NONCE], box[_HEADER + _NONCE :]
+        key_id = key_id_of_box(box)
+        cipher = self._cipher(key_id, self.keys.derive("seal", key_id))
         try:
-            return self._cipher(key_id_of_box(box)).decrypt(nonce, sealed, header + context.encode())
+            return cipher.decrypt(nonce, sealed, header + context.encode())
         except InvalidTag:
             raise _damaged(context) from None
 
-    def _cipher(self, key_id: str) -> AESGCM:
-        cipher = self._ciphers.get(key_id)
-        if cipher is None:
-            cipher = self._ciphers[key_id] = AESGCM(self.keys.derive("seal", key_id))
-        return cipher
+    def _cipher(self, key_id: str, key: bytes) -> AESGCM:
+        found = self._ciphers.get(key_id)
+        if found is None or found[0] is not key:
+            held = self.keys.ids
+            self._ciphers = {known: pair for known, pair in self._ciphers.items() if known in held}
+            found = self._ciphers[key_id] = (key, AESGCM(key))
+        return found[1]
 
 
 def _damaged(context: str) -> Unsafe:

@@ -2,12 +2,16 @@
 
 ::
 
-    {"version": 1, "current": "5f1c09aa", "keys": {"5f1c09aa": "base64 of 32 bytes"}}
+    {"version": 1, "current": "5f1c09aa", "keys": {"5f1c09aa": "base64 of 32 bytes"},
+     "since": {"5f1c09aa": "2026-11-21T06:40:00Z"}}
+
+``since`` tells when a key was made, where that is known.
 
 A key's id is made from the key, so a key that was swapped or cut is noticed when it is read.
 """
 
 import os
+import time
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping
@@ -15,6 +19,7 @@ from pathlib import Path
 
 from broker.seal.keyring import KEY_BYTES, Keyring, key_id_of
 from fetchtoken.domain.errors import ConfigError, Malformed, NotFound, Unsafe
+from fetchtoken.domain.instants import parse_rfc3339, to_rfc3339
 from fetchtoken.domain.jsontext import dumps, loads
 from fetchtoken.files.atomic import fsync_dir, write_all
 from fetchtoken.files.guard import read_private, read_text
@@ -23,6 +28,7 @@ __all__ = [
     "CREDENTIALS_VARIABLE",
     "create_keyring",
     "default_key_file",
+    "is_credential",
     "keep_keyring",
     "load_keyring",
     "parse_keyring",
@@ -44,17 +50,20 @@ def default_key_file(home: Path, environ: Mapping[str, str]) -> Path:
     return given if given is not None and given.exists() else home / _NAME
 
 
-def create_keyring(path: Path, random_bytes: Callable[[int], bytes] = os.urandom) -> Keyring:
+def create_keyring(
+    path: Path, random_bytes: Callable[[int], bytes] = os.urandom, now: Callable[[], float] = time.time
+) -> Keyring:
     """Make a key file with one new key, durable before this returns.
 
     Args:
         path: the file; its directory must exist.
         random_bytes: a source of strong randomness.
+        now: epoch seconds.
 
     Raises:
         ConfigError: there is such a file already, or it cannot be made.
     """
-    ring = Keyring.new(random_bytes, str(path))
+    ring = Keyring.new(random_bytes, str(path), now())
     keep_keyring(ring, path)
     return ring
 
@@ -96,7 +105,9 @@ def _write(path: Path, content: bytes) -> None:
 def render(ring: Keyring) -> str:
     """Return the text of a key file. It holds the keys."""
     keys = {key_id: b64encode(ring.master(key_id)).decode() for key_id in sorted(ring.ids)}
-    return dumps({"version": _VERSION, "current": ring.current, "keys": keys}, indent=2) + "\n"
+    since = {key_id: to_rfc3339(at) for key_id in sorted(ring.ids) if (at := ring.since(key_id)) is not None}
+    document = {"version": _VERSION, "current": ring.current, "keys": keys, "since": since}
+    return dumps(document, indent=2) + "\n"
 
 
 def load_keyring(path: Path, environ: Mapping[str, str] = os.environ) -> Keyring:
@@ -112,13 +123,14 @@ def load_keyring(path: Path, environ: Mapping[str, str] = os.environ) -> Keyring
         Malformed: it is no key file.
     """
     try:
-        text = _read_credential(path) if _is_credential(path, environ) else read_private(str(path))
+        text = _read_credential(path) if is_credential(path, environ) else read_private(str(path))
     except NotFound:
         raise NotFound(f"there is no master key at {path}", hint="codex-broker init") from None
     return parse_keyring(text, str(path))
 
 
-def _is_credential(path: Path, environ: Mapping[str, str]) -> bool:
+def is_credential(path: Path, environ: Mapping[str, str]) -> bool:
+    """Tell whether a file is one that systemd passed to this unit: a copy that cannot be changed."""
     directory = environ.get(CREDENTIALS_VARIABLE)
     return bool(directory) and path.parent == Path(str(directory))
 
@@ -166,4 +178,11 @@ def parse_keyring(text: str, name: str) -> Keyring:
         if len(key) != KEY_BYTES or key_id_of(key) != key_id:
             raise Unsafe(f"master key {key_id} in {name} is damaged", hint="bring back the key file")
         keys[key_id] = key
-    return Keyring(keys, current, name)
+    return Keyring(keys, current, name, _since(document.get("since")))
+
+
+def _since(table: object) -> dict[str, float]:
+    """Return the instants in a key file; they are told to people only, so a wrong one is no error."""
+    entries = table.items() if isinstance(table, dict) else ()
+    known = {str(key_id): parse_rfc3339(text) for key_id, text in entries}
+    return {key_id: at for key_id, at in known.items() if at is not None}

@@ -29,7 +29,18 @@ from fetchtoken.files.atomic import fsync_dir, write_all
 from fetchtoken.files.lock import is_locked
 from fetchtoken.oauth.outcome import Answer
 
-__all__ = ["ALLOCATED", "Entry", "JournalKey", "Phase", "append", "create", "inspect", "remove", "reserve"]
+__all__ = [
+    "ALLOCATED",
+    "Entry",
+    "JournalKey",
+    "Phase",
+    "append",
+    "create",
+    "inspect",
+    "key_ids",
+    "remove",
+    "reserve",
+]
 
 ALLOCATED = 64 * 1024
 """Bytes set aside before anything is sent, so that the answer fits on a disk that fills up."""
@@ -39,6 +50,8 @@ _PLACES = {"intent": 0, "sending": 4096, "answer": 8192}
 """Offsets; the first two records have a disk page each, the answer has the rest."""
 _LENGTH = Struct(">I")
 _NONCE_SIZE = 12
+_SEALED = b"sealed "
+_LONGEST_HEAD = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +207,7 @@ def _seal(payload: bytes, attempt: str, key: JournalKey) -> bytes:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     nonce = os.urandom(_NONCE_SIZE)
-    header = b"sealed " + key.key_id.encode() + b"\n"
+    header = _SEALED + key.key_id.encode() + b"\n"
     return header + nonce + AESGCM(key.key).encrypt(nonce, payload, header + attempt.encode())
 
 
@@ -204,9 +217,9 @@ def _open(payload: bytes, kind: str, attempt: str, keys: dict[str, JournalKey]) 
     Raises:
         ValueError: it is sealed with a key that is not at hand, for another attempt, or is no record.
     """
-    if payload.startswith(b"sealed "):
+    if payload.startswith(_SEALED):
         header, _, box = payload.partition(b"\n")
-        key = keys.get(header.removeprefix(b"sealed ").decode())
+        key = keys.get(header.removeprefix(_SEALED).decode())
         if key is None:
             raise ValueError("sealed with an unknown key")
         from cryptography.exceptions import InvalidTag
@@ -221,6 +234,26 @@ def _open(payload: bytes, kind: str, attempt: str, keys: dict[str, JournalKey]) 
     if not isinstance(record, dict) or record.pop("kind", "") != kind:
         raise ValueError("not the record that belongs here")
     return record
+
+
+def key_ids(path: str) -> frozenset[str]:
+    """Return the ids of the keys that a file's records are sealed with, torn records included.
+
+    The file may be in use: every record of an attempt is sealed with the key of its first.
+
+    Raises:
+        OSError: it cannot be read; one that is gone names no key.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError:
+        return frozenset()
+    try:
+        heads = [os.pread(fd, _LONGEST_HEAD, place + _LENGTH.size) for place in _PLACES.values()]
+    finally:
+        os.close(fd)
+    sealed = [head.removeprefix(_SEALED) for head in heads if head.startswith(_SEALED)]
+    return frozenset(head.partition(b"\n")[0].decode("ascii", "replace") for head in sealed if b"\n" in head)
 
 
 def remove(path: str) -> None:

@@ -22,6 +22,7 @@ from broker.seal.box import Seal
 from broker.seal.keyring import Keyring
 from broker.store.store import Store
 from fetchtoken.domain.secret import Secret
+from fetchtoken.oauth.journal import JournalKey
 from fetchtoken.oauth.messages import OAUTH_CLIENT_ID
 from tests.support.issuer import Issuer, Login, issuer
 
@@ -52,6 +53,11 @@ class World:
         self.coordinator = Coordinator(self.shop, environ=environ)
         self.recovery = Recovery(self.shop, self.coordinator)
         self.scheduler = Scheduler(self.shop, self.coordinator, self.recovery)
+
+    @property
+    def journal_key(self) -> JournalKey:
+        """What journal files are sealed with now."""
+        return JournalKey(*self.keys.derive_current("journal"))
 
     def clock(self) -> float:
         return time.time() + self.offset_s

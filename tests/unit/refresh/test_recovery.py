@@ -18,7 +18,7 @@ async def armed(world: World) -> tuple[Account, str, int]:
     """Bring an account to the point where the exchange process would start."""
     account = await world.add()
     attempt_id = "a" * 32
-    fd = world.journals.begin(attempt_id, account)
+    fd = world.journals.begin(attempt_id, account).fd
     row = await world.store.arm(
         account,
         to=State.REFRESHING,
@@ -34,7 +34,7 @@ async def armed(world: World) -> tuple[Account, str, int]:
 def write(world: World, fd: int, attempt_id: str, kind: str, value: dict[str, object]) -> None:
     """Append a record as the exchange process does."""
     name = Path(world.journals.path(attempt_id)).name
-    append(fd, kind, value, attempt=name, key=world.journals.key())
+    append(fd, kind, value, attempt=name, key=world.journal_key)
 
 
 async def restarted(world: World) -> Account:

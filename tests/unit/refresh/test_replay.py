@@ -217,7 +217,7 @@ async def replaying(world: World) -> tuple[Account, str, int]:
     """Bring a replay to the point where its exchange process would start."""
     row = await doubtful(world)
     attempt_id = "b" * 32
-    fd = world.journals.begin(attempt_id, row)
+    fd = world.journals.begin(attempt_id, row).fd
     again = await world.store.arm(
         row,
         to=State.REPLAYING,

@@ -86,7 +86,7 @@ async def test_a_flight_that_could_not_begin_is_tried_again(world: World) -> Non
 async def test_recovery_runs_while_something_is_outstanding(world: World) -> None:
     """An account that a former daemon left refreshing is settled without anybody asking."""
     account = await world.add()
-    os.close(world.journals.begin("b" * 32, account))
+    os.close(world.journals.begin("b" * 32, account).fd)
     await world.store.arm(
         account,
         to=State.REFRESHING,

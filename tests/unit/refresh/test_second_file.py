@@ -18,7 +18,7 @@ from tests.unit.refresh.test_recovery import armed, restarted, write
 def second_file(world: World, account: Account, attempt_id: str, *, answered: bool) -> Path:
     """Make the second file of an attempt whose first one took no answer; it may not have got far."""
     path = Path(spare_of(world.journals.path(attempt_id)))
-    fd = create(str(path), intent_record(attempt_id, account), world.journals.key())
+    fd = create(str(path), intent_record(attempt_id, account), world.journal_key)
     if answered:
         status, body = world.issuer.exchange(world.logins["work"].refresh_token)
         answer = Answer(sent=True, status=status, body=json.dumps(body).encode(), complete=True)
