@@ -78,12 +78,14 @@ class Daemon:
         machine: whose commands these are.
         url: where it serves, once started.
         home: the broker's home.
+        under: the words before its command line: what puts it into a control group or a container.
     """
 
     def __init__(self, machine: Machine, issuer_url: str) -> None:
         self.machine = machine
         self.home = machine.home / ".local" / "state" / "codex-broker"
         self.url = ""
+        self.under: tuple[str, ...] = ()
         self._out = machine.home.parent / "daemon.out"
         self._err = machine.home.parent / "daemon.err"
         self._process: subprocess.Popen[bytes] | None = None
@@ -115,7 +117,7 @@ class Daemon:
             more = {"CODEX_BROKER_SERVER_PORT": str(urlsplit(self.url).port), **more}
         with self._out.open("ab") as out, self._err.open("ab") as err:
             self._process = process = subprocess.Popen(
-                [program(BROKER), *(words or ("up",))],
+                [*self.under, program(BROKER), *(words or ("up",))],
                 env={**self.machine.environ, **more},
                 cwd=self.machine.home,
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,119 @@
+"""A control group of the kernel's, and what systemd does to the one of a unit when it stops it.
+
+systemd itself is not started: its rules (systemd.kill(5), ``KillMode=``) are three lines here, and
+what they are applied to is real: the processes that the kernel lists in the group, exchange
+processes that have left the daemon's session among them.
+"""
+
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from pathlib import Path
+
+from tests.support.need import missing, need_root
+from tests.support.processes import state
+from tests.support.wait import until_sync
+
+__all__ = ["ControlGroup", "KillMode", "control_group"]
+
+
+class KillMode(StrEnum):
+    """Who of a unit gets SIGTERM, and SIGKILL once ``TimeoutStopSec`` has passed."""
+
+    PROCESS = "process"
+    """The main process gets both."""
+    MIXED = "mixed"
+    """The main process gets SIGTERM, everybody SIGKILL."""
+    CONTROL_GROUP = "control-group"
+    """Everybody gets both; systemd's default."""
+
+
+class ControlGroup:
+    """One group, empty at first.
+
+    Args:
+        path: its directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def under(self) -> tuple[str, ...]:
+        """The words before a command line that is to run in it."""
+        return ("sh", "-c", 'echo $$ > "$0" && exec "$@"', str(self.path / "cgroup.procs"))
+
+    def pids(self) -> list[int]:
+        """Return who lives in it; zombies have left it, for all that matters."""
+        listed = (self.path / "cgroup.procs").read_text().split()
+        return [int(pid) for pid in listed if state(int(pid)) not in "ZX"]
+
+    def kill(self) -> None:
+        """SIGKILL everybody at once: what becomes of a group whose machine or container dies."""
+        if (self.path / "cgroup.kill").exists():
+            (self.path / "cgroup.kill").write_text("1")
+        while pids := self.pids():
+            for pid in pids:
+                _send(pid, signal.SIGKILL)
+
+    def stop(self, main: int, mode: KillMode) -> None:
+        """Do what systemd does to a unit that has not ended when its ``TimeoutStopSec`` is over.
+
+        Args:
+            main: the unit's main process.
+            mode: its ``KillMode``.
+        """
+        for pid in self.pids() if mode is KillMode.CONTROL_GROUP else [main]:
+            _send(pid, signal.SIGTERM)
+        if mode is KillMode.PROCESS:
+            _send(main, signal.SIGKILL)
+        else:
+            self.kill()
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+@contextmanager
+def control_group() -> Iterator[ControlGroup]:
+    """Make a group of one's own in the first hierarchy that lets us, and empty it at the end."""
+    need_root("how a service manager ends a control group")
+    path = next(filter(None, map(_made_below, _hierarchies())), None)
+    if path is None:
+        missing("a writable cgroup hierarchy", "the machine itself, or a privileged container")
+    group = ControlGroup(path)
+    try:
+        yield group
+    finally:
+        group.kill()
+        # The kernel takes a moment over its dead.
+        until_sync(lambda: not (path / "cgroup.procs").read_text())
+        path.rmdir()
+
+
+def _hierarchies() -> list[Path]:
+    """Return where hierarchies are mounted: the unified one first, then those of version 1."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    found = [(kind, Path(where)) for _, where, kind, *_ in mounts if kind in ("cgroup", "cgroup2")]
+    return [where for _, where in sorted(found, key=lambda mount: mount[0] != "cgroup2")]
+
+
+def _made_below(hierarchy: Path) -> Path | None:
+    """Make a group that takes processes, if this hierarchy allows it."""
+    try:
+        path = Path(tempfile.mkdtemp(prefix="codex-broker-test-", dir=hierarchy))
+    except OSError:
+        return None
+    with suppress(OSError):
+        # A cpuset without processors, or a threaded group, takes nobody in.
+        with (path / "cgroup.procs").open("w") as procs:
+            procs.write("")
+        if not (path / "cpuset.cpus").exists() or (path / "cpuset.cpus").read_text().strip():
+            return path
+    path.rmdir()
+    return None
