@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 
 from aiohttp import hdrs
@@ -12,7 +13,6 @@ from broker.api.call import Call
 from broker.api.directory import DirectoryHandlers
 from broker.api.endpoint import LARGEST_BODY, Door
 from broker.api.health import HealthHandlers
-from broker.api.openapi import document
 from broker.api.peers import Peers
 from broker.api.ports import AuditWriter, Coordinator, Health, Lines
 from broker.api.problems import NO_STORE, X_REQUEST_ID, ProblemError
@@ -69,11 +69,17 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
     token = TokenHandlers(roster, coordinator, audit, clock)
     directory = DirectoryHandlers(roster)
     probes = HealthHandlers(health)
-    described = b""
+
+    @cache
+    def described() -> bytes:
+        # Making the document takes as long as all the rest of the application, and few ever ask.
+        from broker.api.openapi import document
+
+        return dumps(document(routes, public_url=public_url)).encode()
 
     async def openapi(call: Call) -> Response:
         headers = {**NO_STORE, hdrs.CONTENT_TYPE: "application/json", X_REQUEST_ID: call.request_id}
-        return Response(body=described, headers=headers)
+        return Response(body=described(), headers=headers)
 
     routes = table(
         Table(
@@ -86,7 +92,6 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
             openapi=openapi,
         )
     )
-    described = dumps(document(routes, public_url=public_url)).encode()
     app = Application(client_max_size=LARGEST_BODY)
     for route in routes:
         _serve(app, door, route)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from broker.cli import speech
+from broker.cli import quick, speech
 from broker.cli.checking import run_checks
 from broker.cli.options import ConfigOption, HomeOption, HostOption, JsonOption, PortOption
 from broker.cli.place import Place
@@ -33,7 +33,8 @@ def up(  # noqa: PLR0913 - its options
 
         code = run_sandboxed(place, host=host, port=port)
     else:
-        from broker.cli.running import run_daemon
+        with quick.imports():
+            from broker.cli.running import run_daemon
 
         code = run_daemon(place, host=host, port=port, adopt=adopt)
     raise typer.Exit(code)
@@ -56,7 +57,8 @@ def serve(
     port: PortOption = None,
 ) -> None:
     """Serve from an existing home, as a service manager does."""
-    from broker.cli.running import run_service
+    with quick.imports():
+        from broker.cli.running import run_service
 
     raise typer.Exit(run_service(Place(home, config), host=host, port=port))
 

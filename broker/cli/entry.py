@@ -6,29 +6,14 @@ from typing import Annotated
 import typer
 
 from broker.cli import speech
-from broker.cli.account import account
-from broker.cli.account_rescue import export, replay
-from broker.cli.client import client
-from broker.cli.daemon import check, init, serve, up
-from broker.cli.trying import demo, sandbox
+from broker.cli.daemon import serve, up
 from fetchtoken import __version__
 from fetchtoken.domain.errors import FetchTokenError
 from fetchtoken.files.core import forbid_core_dumps
 
-__all__ = ["app", "main", "run"]
+__all__ = ["application", "main", "run"]
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for command in (up, init, serve, check, sandbox, demo):
-    app.command()(command)
-account.command()(replay)
-account.command()(export)
-app.add_typer(account, name="account")
-app.add_typer(client, name="client")
+_DAEMON = {"serve": serve, "up": up}
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - the shape of a Typer callback
@@ -37,7 +22,6 @@ def _version(asked: bool) -> None:  # noqa: FBT001 - the shape of a Typer callba
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     *,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show where an error arose.")] = False,
@@ -46,6 +30,28 @@ def _options(
     ] = False,
 ) -> None:
     """Keep Codex logins fresh and serve their access tokens to your machines."""
+
+
+def application(first: str = "") -> typer.Typer:
+    """Return the application, as much of it as a command line needs.
+
+    Args:
+        first: its first word. A daemon waits for no command but its own, so that a restart serves sooner.
+    """
+    app = typer.Typer(
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    if first in _DAEMON:
+        app.command()(_DAEMON[first])
+    else:
+        from broker.cli.commands import add_commands
+
+        add_commands(app)
+    return app
 
 
 def main() -> int:
@@ -59,6 +65,7 @@ def run(arguments: list[str]) -> int:
     verbose = bool({"--verbose", "-v"} & set(arguments[:1]))
     usage = typer.BadParameter.__mro__[1]  # the class of every usage error; its module is private
     try:
+        app = application(*arguments[:1])
         code = typer.main.get_command(app).main(arguments, "codex-broker", standalone_mode=False)
     except FetchTokenError as problem:
         return speech.error(problem, verbose=verbose)

@@ -1,0 +1,22 @@
+"""All commands, in the order in which ``--help`` shows them."""
+
+import typer
+
+from broker.cli.account import account
+from broker.cli.account_rescue import export, replay
+from broker.cli.client import client
+from broker.cli.daemon import check, init, serve, up
+from broker.cli.trying import demo, sandbox
+
+__all__ = ["add_commands"]
+
+for rescue in (replay, export):
+    account.command()(rescue)
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add every command and group to an application."""
+    for command in (up, init, serve, check, sandbox, demo):
+        app.command()(command)
+    app.add_typer(account, name="account")
+    app.add_typer(client, name="client")
