@@ -13,6 +13,7 @@ from broker.store.changes import record_removal
 from broker.store.held import refuse_held, refuse_known_token
 from broker.store.keys import StoreKeys
 from broker.store.rows import contradicts, identity_of, token_columns
+from broker.store.sealed import adopted_context
 from broker.store.tables import accounts, adopted, clients, grants
 from broker.store.work import Work
 from fetchtoken.domain.errors import ConfigError
@@ -46,7 +47,7 @@ async def add_account(work: Work, name: str, login: NewLogin, *, adopting: bool)
         "email": tokens.email,
         "plan_type": tokens.plan_type,
         "state": State.ACTIVE,
-        "disabled": adopting,
+        "disabled": False,
         "adopting": adopting,
         "created_at": work.now_s,
         "updated_at": work.now_s,
@@ -74,7 +75,6 @@ async def replace_login(work: Work, account: int, login: NewLogin, *, adopting: 
         "email": tokens.email or row.email,
         "plan_type": tokens.plan_type or row.plan_type,
         "adopting": adopting,
-        "disabled": row.disabled or adopting,
     }
     await work.change(accounts.c.id == account, values)
     await work.log()
@@ -108,7 +108,7 @@ async def keep_adopted(
 ) -> None:
     """Keep a sealed copy, (path, document), of a file as it was before it was made access-only."""
     path, document = copy
-    box = keys.seal.close(document.encode(), f"adopted:{account.login_id}")
+    box = keys.seal.close(document.encode(), adopted_context(account.login_id))
     values = {"at": now_s, "account": account.id, "path": path, "login_id": account.login_id, "box": box}
     await connection.execute(insert(adopted).values(values))
 

@@ -9,14 +9,11 @@ from broker.domain.account import State
 from broker.domain.records import Account, Client, Tokens
 from broker.seal.box import Seal
 from broker.store.keys import StoreKeys
+from broker.store.sealed import account_context
 from fetchtoken.domain.errors import FetchTokenError
 from fetchtoken.domain.secret import Secret
 
 __all__ = ["account_from_row", "client_from_row", "contradicts", "identity_of", "token_columns"]
-
-
-def _context(login_id: str, generation: int, kind: str) -> str:
-    return f"account:{login_id}:{generation}:{kind}"
 
 
 def identity_of(account_id: str, user_id: str) -> str | None:
@@ -36,7 +33,7 @@ def token_columns(tokens: Tokens, login_id: str, generation: int, keys: StoreKey
     def box(secret: Secret | None, kind: str) -> bytes | None:
         if not secret:
             return None
-        return keys.seal.close(secret.reveal().encode(), _context(login_id, generation, kind))
+        return keys.seal.close(secret.reveal().encode(), account_context(login_id, generation, kind))
 
     return {
         "login_id": login_id,
@@ -55,7 +52,7 @@ def _open(seal: Seal, row: Mapping[str, Any], kind: str) -> Secret:
     box = row[f"{kind}_box"]
     if box is None:
         return Secret("")
-    return Secret(seal.open(box, _context(row["login_id"], row["generation"], kind)).decode())
+    return Secret(seal.open(box, account_context(row["login_id"], row["generation"], kind)).decode())
 
 
 def account_from_row(row: Row[Any], keys: StoreKeys) -> Account:
@@ -76,6 +73,8 @@ def account_from_row(row: Row[Any], keys: StoreKeys) -> Account:
     for column in ("access_box", "refresh_box", "id_box", "fingerprint", "identity"):
         del fields[column]
     fields["state"] = State(fields["state"])
+    # The column is an administrator's word, which must outlast an adoption.
+    fields["disabled"] = fields["disabled"] or fields["adopting"]
     for column in ("issued_at", "expires_at"):
         fields[column] = None if fields[column] is None else int(fields[column])
     return Account(
