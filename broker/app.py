@@ -25,8 +25,8 @@ from fetchtoken.domain.errors import Unsafe
 
 __all__ = ["FLIGHTS_END_WITHIN_S", "Parts", "opened"]
 
-FLIGHTS_END_WITHIN_S = 45.0
-"""An exchange lasts 30 s at most and starts within 20; systemd's TimeoutStopSec is the same 45."""
+FLIGHTS_END_WITHIN_S = 40.0
+"""An exchange lasts 30 s at most; systemd's TimeoutStopSec=45 leaves 5 s to close the store in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,17 +148,19 @@ class Coordinator:
         """Begin nothing more and wait for what is under way.
 
         Args:
-            within_s: most seconds to wait. What is still flying then goes on in its own process, and
-                the next start finds its answer in the journal.
+            within_s: most seconds to wait, adopted files included. What is still flying then goes on
+                in its own process, and the next start finds its answer in the journal.
 
         Returns:
             Whether everything landed.
         """
         self._closing = True
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + within_s
         flights = list(self._flights.values())
         if flights:
             await asyncio.wait(flights, timeout=within_s)
-        await self._shop.adopted.close(within_s=within_s)
+        await self._shop.adopted.close(within_s=max(end_s - loop.time(), 0))
         return not self._flights
 
     def _landed(self, account: int, flight: asyncio.Task[Account]) -> None:
