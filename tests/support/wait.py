@@ -17,9 +17,11 @@ async def until(condition: Callable[[], object], *, within_s: float = WAIT_S) ->
             await asyncio.sleep(_PAUSE_S)
 
 
-def until_sync(condition: Callable[[], object], *, within_s: float = WAIT_S) -> None:
-    """The same for a test without a loop."""
+def until_sync(
+    condition: Callable[[], object], *, within_s: float = WAIT_S, pause_s: float = _PAUSE_S
+) -> None:
+    """The same for a test without a loop; a longer pause where asking costs others something."""
     end_s = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < end_s, f"not within {within_s} s"
-        time.sleep(_PAUSE_S)
+        time.sleep(pause_s)
