@@ -86,7 +86,7 @@ async def serve(home: Home, settings: Settings, listener: socket.socket, on_read
     async with opened(home, settings) as parts, AsyncExitStack() as stack:
         lines = RequestLog()
         stack.callback(lines.close)
-        audit = AuditWriter(settings.store_url(home), now=parts.clock)
+        audit = AuditWriter(settings.store_url(home), parts.store.trail, now=parts.clock)
         stack.push_async_callback(audit.close)
         health = Health(parts.roster, parts.coordinator, parts.journals, audit)
         app = build_app(

@@ -14,7 +14,7 @@ __all__ = ["KEY_BYTES", "Keyring", "Purpose", "derive", "key_id_of"]
 
 KEY_BYTES = 32
 
-Purpose = Literal["key id", "seal", "journal", "backup", "api-key-hash", "fingerprint"]
+Purpose = Literal["key id", "seal", "journal", "backup", "api-key-hash", "fingerprint", "audit", "audit head"]
 """What a derived key is for; a key made for one purpose says nothing about another."""
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from broker.domain.audit import Action
 from broker.domain.records import AuditRecord
 from broker.store.engine import AuditSink
+from broker.store.trail import Trail
 from fetchtoken.domain.errors import Unavailable
 
 __all__ = ["AuditWriter"]
@@ -34,11 +35,14 @@ class AuditWriter:
 
     Args:
         url: ``sqlite:///PATH`` of a store that is set up.
+        trail: of that store.
         now: epoch seconds.
         retry_s: seconds between tries while unhealthy.
     """
 
-    def __init__(self, url: str, *, now: Callable[[], float] = time.time, retry_s: float = 1.0) -> None:
+    def __init__(
+        self, url: str, trail: Trail, *, now: Callable[[], float] = time.time, retry_s: float = 1.0
+    ) -> None:
         self.healthy = True
         """Whether the last batch could be written."""
         self._now = now
@@ -50,7 +54,7 @@ class AuditWriter:
         self._closing = False
         self._refused = 0
         self._retry: asyncio.TimerHandle | None = None
-        self._sink = AuditSink(url)
+        self._sink = AuditSink(url, trail.file, trail.chain, trail.mac)
         self._batches: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="audit-writer", daemon=True)
         self._thread.start()

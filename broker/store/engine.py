@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Double, event, insert
+from sqlalchemy import Double, bindparam, event, insert, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
@@ -17,8 +17,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from broker.domain.chain import Head, Mac, extend
 from broker.domain.records import AuditRecord
-from broker.store.tables import audit
+from broker.store.headfile import HeadFile
+from broker.store.tables import audit, audit_heads
 from fetchtoken.domain.errors import ConfigError, Unavailable
 from fetchtoken.files.atomic import fsync_dir
 
@@ -112,28 +114,45 @@ class AuditSink:
 
     Args:
         url: ``sqlite:///PATH`` of a store that is set up.
+        file: the home's head file.
+        chain: the home's chain.
+        mac: under the trail's key.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, file: HeadFile, chain: str, mac: Mac) -> None:
+        self._file, self._chain, self._mac = file, chain, mac
         self._connection = sqlite3.connect(file_of(url), isolation_level=None, check_same_thread=False)
         _on_connect(self._connection, None)
-        statement = insert(audit).compile(dialect=sqlite.dialect(), column_keys=AuditRecord._fields)
-        self._insert = str(statement)
+        of_chain = audit_heads.c.chain == bindparam("of")
+        moved = update(audit_heads).where(of_chain).values(seq=bindparam("to"), mac=bindparam("by"))
+        named = sqlite.dialect(paramstyle="named")
+        self._head = str(select(audit_heads).where(of_chain).compile(dialect=named))
+        self._move = str(moved.compile(dialect=named))
+        self._insert = str(insert(audit).compile(dialect=sqlite.dialect()))
 
     def write(self, records: list[AuditRecord]) -> None:
         """Write records in one transaction, durable when this returns.
 
         Raises:
             sqlite3.Error: none is to be relied on.
+            OSError: the head file cannot be written; the records may stand, but nobody is to act on them.
             UnicodeError: a field cannot be encoded; none was written.
         """
+        self._file.ensure()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(self._insert, records)
+            found = self._connection.execute(self._head, {"of": self._chain}).fetchone()
+            if found is None:
+                raise sqlite3.IntegrityError(f"audit chain {self._chain} has no head any more")
+            entries = extend(self._mac, Head(*found), records)
+            self._connection.executemany(self._insert, [entry.row() for entry in entries])
+            last = entries[-1]
+            self._connection.execute(self._move, {"of": self._chain, "to": last.seq, "by": last.mac})
             self._connection.execute("COMMIT")
         finally:
             if self._connection.in_transaction:
                 self._connection.rollback()
+        self._file.advance(Head(self._chain, last.seq, last.mac))
 
     def close(self) -> None:
         """Close the connection."""

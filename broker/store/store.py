@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from sqlalchemy import select
 
@@ -32,6 +33,7 @@ from broker.store.changes import bump, read_changes, read_counter
 from broker.store.engine import Database, database_now
 from broker.store.keys import StoreKeys
 from broker.store.setup import prepare
+from broker.store.trail import Trail, open_trail
 from broker.store.work import Work
 from fetchtoken.domain.secret import Secret
 
@@ -47,23 +49,29 @@ class Store:
     locked or full. Every change takes its audit record and writes it in the same transaction.
     """
 
-    def __init__(self, database: Database, keys: StoreKeys, store_id: str, now: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, keys: StoreKeys, store_id: str, trail: Trail, now: Callable[[], float]
+    ) -> None:
         self.database = database
         """For what works on the store as a whole: backups, key rotation, the audit trail."""
         self.keys = keys
         """What seals and hashes for it."""
+        self.trail = trail
+        """Where its audit records go."""
         self._now = now
         self.store_id = store_id
         """32 hex digits, made with the store: tells a store from another one's copy or backup."""
 
     @classmethod
-    async def open(
+    async def open(  # noqa: PLR0913 - a record; its fields are named at the call
         cls,
         url: str,
         seal: Seal,
         *,
         now: Callable[[], float] = time.time,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        head: Path | None = None,
+        restored: bool = False,
     ) -> "Store":
         """Open a store, making and migrating it as needed.
 
@@ -72,23 +80,32 @@ class Store:
             seal: the seal of the home.
             now: epoch seconds.
             random_bytes: a strong source, for a new store's id and hashing key.
+            head: the home's head file (:mod:`broker.store.headfile`); ``audit.head`` beside the
+                database where not given.
+            restored: say in the audit trail that the store has just been put back from a backup.
 
         Raises:
             ConfigError: another kind of URL, a store of a newer program, or a master key that is
                 missing (code ``sealed``).
-            Unsafe: the store's sealed hashing key is damaged (code ``sealed``).
+            Unsafe: the store's sealed hashing key is damaged (code ``sealed``), or the head file
+                cannot be used (code ``audit``).
         """
         database = Database(url)
+        path = head or Path(database.path).with_name("audit.head")
         try:
             store_id, keys = await prepare(database, seal, random_bytes)
+            trail = await open_trail(
+                database, keys, path, now=now, random_bytes=random_bytes, restored=restored
+            )
         except BaseException:
             await database.close()
             raise
-        return cls(database, keys, store_id, now)
+        return cls(database, keys, store_id, trail, now)
 
     async def close(self) -> None:
         """Close all connections."""
         await self.database.close()
+        self.trail.close()
 
     @property
     def api_key_hash_key(self) -> bytes:
@@ -102,7 +119,9 @@ class Store:
     @asynccontextmanager
     async def _work(self, audit: AuditRecord) -> AsyncIterator[Work]:
         async with self.database.write() as connection:
-            yield Work(connection, self.keys, self._now(), await bump(connection), audit)
+            trail = self.trail.within(connection)
+            yield Work(connection, self.keys, self._now(), await bump(connection), audit, trail)
+        trail.committed()
 
     # Reading.
 

@@ -19,6 +19,7 @@ __all__ = [
     "accounts",
     "adopted",
     "audit",
+    "audit_heads",
     "clients",
     "grants",
     "meta",
@@ -163,7 +164,8 @@ removed = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("chain", String(32), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("at", Double, nullable=False),
     Column("action", String(32), nullable=False),
     Column("client", Text, nullable=False),
@@ -172,6 +174,17 @@ audit = Table(
     Column("request_id", Text, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
     Index("ix_audit_at", "at"),
-    sqlite_autoincrement=True,
+    sqlite_with_rowid=False,
 )
+"""The trail, as chains (:mod:`broker.domain.chain`)."""
+
+audit_heads = Table(
+    "audit_heads",
+    metadata,
+    Column("chain", String(32), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+"""The newest record of each chain. Its row is what writers of one chain take turns by."""

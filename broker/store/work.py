@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.domain.audit import Action
 from broker.domain.records import Account, AuditRecord
-from broker.store.audit import write_audit
 from broker.store.keys import StoreKeys
 from broker.store.rows import account_from_row
 from broker.store.tables import accounts
+from broker.store.trail import Appending
 from fetchtoken.domain.errors import NotFound
 
 __all__ = ["Work"]
@@ -27,18 +27,20 @@ class Work:
     now_s: float
     revision: int
     audit: AuditRecord
+    trail: Appending
 
     async def undo(self) -> None:
         """Take back everything in this transaction, the revision included."""
         await self.connection.rollback()
+        self.trail.undone()
 
     async def log(self) -> None:
         """Write the audit record."""
-        await write_audit(self.connection, self.audit)
+        await self.trail.append(self.audit)
 
     async def log_also(self, action: Action, outcome: str, detail: str) -> None:
         """Write a record of something that happened besides, by the same hand."""
-        await write_audit(self.connection, self.audit._replace(action=action, outcome=outcome, detail=detail))
+        await self.trail.append(self.audit._replace(action=action, outcome=outcome, detail=detail))
 
     async def account_row(self, account: int) -> Row[Any]:
         """Return the row of an account.

@@ -31,8 +31,8 @@ class Sink:
 
 
 @pytest_asyncio.fixture
-async def writer(store, url):  # noqa: ARG001 - the store makes the tables
-    made = AuditWriter(url, now=lambda: NOW, retry_s=0.001)
+async def writer(store, url):
+    made = AuditWriter(url, store.trail, now=lambda: NOW, retry_s=0.001)
     made._sink = Sink(made._sink)
     yield made
     await made.close()
@@ -168,9 +168,10 @@ async def test_closing_in_trouble_ends(writer):
     assert not writer._thread.is_alive()
 
 
-def test_a_sink_leaves_no_transaction_open(tmp_path):
+async def test_a_sink_leaves_no_transaction_open(store, tmp_path):
     """After a failure the connection is free for the next batch."""
-    sink = AuditSink(f"sqlite:///{tmp_path}/none.db")
+    trail = store.trail
+    sink = AuditSink(f"sqlite:///{tmp_path}/none.db", trail.file, trail.chain, trail.mac)
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         sink.write([RECORD])
     assert not sink._connection.in_transaction

@@ -27,10 +27,11 @@ async def _open_and_close(url, seal):
 
 
 async def test_a_new_store_is_private(store, tmp_path):
-    """Database, log and index are 0600 whatever the umask."""
+    """Database, log, index and head file are 0600 whatever the umask."""
     await store.add_account("work", a_login(), RECORD)
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
-    assert modes == {"broker.db": 0o600, "broker.db-wal": 0o600, "broker.db-shm": 0o600}
+    names = ("broker.db", "broker.db-wal", "broker.db-shm", "audit.head")
+    assert modes == dict.fromkeys(names, 0o600)
 
 
 @pytest.mark.usefixtures("store")
