@@ -36,6 +36,9 @@ _FOLLOW_EVERY_S = 0.5
 _REQUESTS_END_WITHIN_S = 15.0
 """Longer than anybody waits for an exchange."""
 
+_COMMANDS_END_WITHIN_S = FLIGHTS_END_WITHIN_S / 2
+"""aiohttp waits twice so long: for the answer, then for its handler. Commands wait as long as flights do."""
+
 OnReady = Callable[[Parts, str], Awaitable[int | None]]
 """Called with the parts and the address once clients can connect; an exit code ends the daemon."""
 
@@ -133,7 +136,8 @@ class _Signals:
 
 
 async def _serve_admin(home: Home, parts: Parts) -> web.AppRunner:
-    runner = web.AppRunner(build_admin_app(parts.service, owner=os.geteuid()), access_log=None)
+    app = build_admin_app(parts.service, owner=os.geteuid())
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_COMMANDS_END_WITHIN_S)
     await runner.setup()
     await web.SockSite(runner, listen(home.socket)).start()
     return runner
