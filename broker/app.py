@@ -17,6 +17,7 @@ from broker.refresh.journals import Journals
 from broker.refresh.recovery import Recovery
 from broker.refresh.workshop import Rules, Workshop
 from broker.seal.box import Seal
+from broker.seal.keychange import settle_key_file
 from broker.seal.keyfile import load_keyring
 from broker.seal.keyring import Keyring
 from broker.settings import Settings
@@ -62,7 +63,9 @@ async def opened(home: Home, settings: Settings) -> AsyncIterator[Parts]:
         return time.time() + offset_s
 
     require_key(home, settings)
-    keys = load_keyring(settings.key_file(home, os.environ))
+    key_file = settings.key_file(home, os.environ)
+    settle_key_file(key_file)
+    keys = load_keyring(key_file)
     journals = _open_journals(home, keys)
     store = await Store.open(settings.store_url(home), Seal(keys), now=clock)
     try:

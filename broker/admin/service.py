@@ -11,6 +11,7 @@ from broker.admin.adoption import AdoptionOperations
 from broker.admin.checks import CheckOperations
 from broker.admin.clients import ClientOperations
 from broker.admin.desk import Desk
+from broker.admin.keys import KeyOperations
 from broker.admin.rescue import RescueOperations
 from broker.admin.wire import Actor
 from fetchtoken.domain.errors import ConfigError
@@ -37,6 +38,7 @@ class AdminService:
             ClientOperations,
             CheckOperations,
             AccountCheckOperations,
+            KeyOperations,
         )
         for group in (kind(desk) for kind in groups):
             for name, operation in inspect.getmembers(group, inspect.ismethod):

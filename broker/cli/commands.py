@@ -6,6 +6,7 @@ from broker.cli.account import account
 from broker.cli.account_rescue import export, replay
 from broker.cli.client import client
 from broker.cli.daemon import check, init, serve, up
+from broker.cli.key import key
 from broker.cli.trying import demo, sandbox
 
 __all__ = ["add_commands"]
@@ -20,3 +21,4 @@ def add_commands(app: typer.Typer) -> None:
         app.command()(command)
     app.add_typer(account, name="account")
     app.add_typer(client, name="client")
+    app.add_typer(key, name="key")
