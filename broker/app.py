@@ -11,10 +11,13 @@ from broker.admin.desk import Desk
 from broker.admin.service import AdminService
 from broker.domain.roster import Roster
 from broker.ops.home import Home
+from broker.ops.secondlife import SecondLife
 from broker.ops.setup import require_key
 from broker.refresh.coordinator import Coordinator
+from broker.refresh.highwater import HighWater
 from broker.refresh.journals import Journals
 from broker.refresh.recovery import Recovery
+from broker.refresh.vigil import Vigil
 from broker.refresh.workshop import Rules, Workshop
 from broker.seal.box import Seal
 from broker.seal.keychange import settle_key_file
@@ -44,6 +47,7 @@ class Parts:
     shop: Workshop
     coordinator: Coordinator
     recovery: Recovery
+    life: SecondLife
     service: AdminService
 
 
@@ -68,9 +72,13 @@ async def opened(home: Home, settings: Settings) -> AsyncIterator[Parts]:
     keys = load_keyring(key_file)
     journals = _open_journals(home, keys)
     store = await Store.open(settings.store_url(home), Seal(keys), now=clock)
+    marks = HighWater(str(home.high_water), store.store_id)
     try:
         roster = Roster()
         roster.apply(await store.snapshot())
+        vigil = Vigil(settings.refresh.absence)
+        life = SecondLife(home, store, roster, marks, vigil, clock=clock)
+        await life.begin()
         rules = Rules(
             part=settings.refresh.at,
             parallel=settings.refresh.parallel,
@@ -78,7 +86,7 @@ async def opened(home: Home, settings: Settings) -> AsyncIterator[Parts]:
             clock=clock,
             chance=_chance,
         )
-        shop = Workshop(store, roster, journals, rules)
+        shop = Workshop(store, roster, journals, rules, marks, vigil)
         coordinator = Coordinator(shop)
         recovery = Recovery(shop, coordinator)
         await recovery.look()
@@ -88,6 +96,8 @@ async def opened(home: Home, settings: Settings) -> AsyncIterator[Parts]:
             roster=roster,
             coordinator=coordinator,
             journals=journals,
+            marks=marks,
+            life=life,
             clock=clock,
             issuer=settings.issuer.url,
             refresh_at=settings.refresh.at,
@@ -103,10 +113,12 @@ async def opened(home: Home, settings: Settings) -> AsyncIterator[Parts]:
             shop=shop,
             coordinator=coordinator,
             recovery=recovery,
+            life=life,
             service=AdminService(desk),
         )
     finally:
         await store.close()
+        marks.close()
 
 
 def _chance() -> float:

@@ -91,7 +91,7 @@ async def serve(home: Home, settings: Settings, listener: socket.socket, on_read
         stack.callback(lines.close)
         audit = AuditWriter(settings.store_url(home), parts.store.trail, now=parts.clock)
         stack.push_async_callback(audit.close)
-        health = Health(parts.roster, parts.coordinator, parts.journals, audit)
+        health = Health(parts.roster, parts.coordinator, parts.journals, audit, parts.life)
         app = build_app(
             roster=parts.roster,
             coordinator=parts.coordinator,
@@ -175,6 +175,7 @@ async def _follow(parts: Parts, scheduler: Scheduler, health: Health) -> None:
     """Take in what anybody changed in the store, and look whether the daemon is well."""
     while True:
         try:
+            await parts.life.look()
             changes = await parts.store.changes(parts.roster.revision)
             health.store_works()
         except FetchTokenError as error:

@@ -114,6 +114,8 @@ class Refresh(_Section):
     """Most exchanges at one time."""
     lease: Annotated[int, Field(ge=60, le=3600)] = 90
     """Seconds for which an attempt is its owner's; an exchange may last 50."""
+    absence: Annotated[int, Field(ge=3600, le=90 * 86_400)] = 72 * 3600
+    """Seconds for which nobody may be at work in a home before its accounts wait for a person."""
 
 
 class Clock(_Section):

@@ -114,6 +114,7 @@ class AccountOperations:
         audit = desk.record(Action.ACCOUNT_REMOVED, actor, account=name, detail=detail)
         await desk.store.remove_account(account.id, audit)
         desk.roster.drop_account(account.id)
+        await desk.marks.gone(account)
         return account_view(account)
 
     def _took(self, account: Account) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class AdoptionOperations:
         if not account.adopting:
             return account_view(account)
         audit = desk.record(Action.ACCOUNT_ADOPTED, actor, account=name, detail=account.source_path)
-        adopted = await desk.store.set_flags(account.id, audit, disabled=False, adopting=False)
+        adopted = await desk.store.set_flags(account.id, audit, adopting=False)
         desk.roster.put_account(adopted)
         return account_view(adopted)
 
@@ -171,7 +171,9 @@ class AdoptionOperations:
             refuse_older(intake, held, path)
             audit = desk.record(Action.ACCOUNT_LOGIN, actor, account=held.name, detail=path)
             stored = await desk.store.replace_login(held.id, intake.login, audit, adopting=adopting)
+            await desk.marks.gone(held)
         desk.roster.put_account(stored)
+        await desk.marks.keep(stored)
         return stored
 
 

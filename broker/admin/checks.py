@@ -50,3 +50,16 @@ class CheckOperations:
                 hint="nothing is exchanged until it can: free or mend the disk",
             ) from None
         return f"writable, {len(await asyncio.to_thread(journals.attempts))} unsettled attempts"
+
+    async def check_life(self, actor: Actor) -> str:  # noqa: ARG002 - same
+        """Return how many logins the high-water mark covers.
+
+        Raises:
+            Unsafe: the home cannot write down what tells a copy of it, or of its store, from itself.
+        """
+        if error := self._desk.life.error:
+            raise Unsafe(
+                f"the high-water mark or marker cannot be written: {error}",
+                hint="nothing is exchanged until it can: free or mend the disk, then restart the broker",
+            )
+        return f"its own, the high-water mark covers {len(self._desk.marks.marks)} logins"

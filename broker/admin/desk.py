@@ -7,7 +7,9 @@ from broker.admin.wire import Actor
 from broker.domain.audit import Action
 from broker.domain.records import Account, AuditRecord, Client
 from broker.domain.roster import Roster
+from broker.ops.secondlife import SecondLife
 from broker.refresh.coordinator import Coordinator
+from broker.refresh.highwater import HighWater
 from broker.refresh.journals import Journals
 from broker.store.store import Store
 from fetchtoken.domain.errors import NotFound
@@ -23,6 +25,8 @@ class Desk:
     roster: Roster
     coordinator: Coordinator
     journals: Journals
+    marks: HighWater
+    life: SecondLife
     clock: Callable[[], float]
     """Epoch seconds."""
     chance: Callable[[], float]

@@ -80,6 +80,7 @@ class RescueOperations:
         if frozen is None:
             raise in_flight(name)
         desk.roster.put_account(frozen)
+        await desk.marks.keep(frozen)
         return {
             "auth_json": exported_document(frozen, now_s=desk.clock()),
             "safe": still_safe(frozen, desk.clock()),

@@ -57,6 +57,7 @@ def _looks(place: Place, settings: "Settings") -> Iterator[tuple[str, Callable[[
     yield "keys", lambda: _keys(place, settings)
     yield "store", lambda: str(place.call("check_store"))
     yield "journal", lambda: str(place.call("check_journal"))
+    yield "life", lambda: str(place.call("check_life"))
     yield "doubts", lambda: str(place.call("check_doubts"))
     yield "logins", lambda: str(place.call("check_logins"))
     yield "late", lambda: str(place.call("check_late"))

@@ -73,8 +73,9 @@ class Account:
     generation: int
     state: State
     disabled: bool
+    """By an administrator's order, or for as long as its adoption lasts."""
     restored: bool
-    """Behind the home's high-water mark: never replayed by itself."""
+    """Perhaps a copy of a login that is used elsewhere: never sent without a person."""
     adopting: bool
     """Its file is not yet access-only, so it must not be exchanged."""
     sealed: bool

@@ -9,6 +9,7 @@ from enum import StrEnum
 from broker.domain.account import State
 from broker.domain.records import Account
 from broker.domain.schedule import servable
+from broker.domain.secondlife import Why, why_of
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.token import CODEX_WINDOW_S
 
@@ -21,6 +22,20 @@ _OTHER_HOLDER = "other_holder"
 _LOST = "lost_in_replay"
 _USED_BEFORE = frozenset({"refresh_token_reused", "invalid_grant"})
 """What an issuer says of a refresh token that somebody has exchanged already."""
+
+_IF_ALONE = "if no other broker uses its login"
+
+_SECOND_LIVES = {
+    Why.BACKUP: "comes from a backup or an older copy of this home: its login may have moved on since",
+    Why.PUT_BACK: "is older in the store than this home has seen it: an old database file was put back",
+    Why.OTHER_HOME: "came in a store that belongs to another home, where its login may still be in use",
+    Why.COPIED: "lies in a copy of another home ({detail}), where its login may still be in use",
+    Why.SLEPT: (
+        "lies in a home where nobody was at work since {detail}, as in an old image of a machine whose"
+        " original went on"
+    ),
+    Why.FILE: "has another holder: {file} holds a refresh token of the same user that is not from here",
+}
 
 _RELOGIN = "log in again with codex login, then codex-broker account adopt"
 
@@ -36,7 +51,9 @@ class Kind(StrEnum):
     """Refused at our own replay: the first sending had succeeded and its answer never arrived."""
     EXPORTED = "exported"
     RESTORED = "restored"
-    """The store is older than this home: the login may have moved on since."""
+    """Its home or store lives a second time: its login may be in use elsewhere."""
+    MOVED_ON = "moved_on"
+    """The file that it was imported from holds a newer refresh token."""
 
 
 _MAY_HAVE_ENDED = frozenset({Kind.REFUSED, Kind.OTHER_HOLDER, Kind.LOST})
@@ -68,7 +85,7 @@ def refusal_word(code: str, *, lost: bool) -> str:
 def suspect(account: Account) -> str:
     """Return who else may hold the login: what its way into the broker makes likely."""
     path = account.source_path
-    if account.restored:
+    if account.restored and why_of(account.last_error)[0] is not Why.FILE:
         return "the broker whose backup this is, or whatever used its login since"
     if account.source == "import" and path.startswith("/"):
         return f"{path}, which kept its refresh token when it was imported, and whatever reads it"
@@ -100,6 +117,8 @@ def trouble_of(account: Account, now_s: float) -> Trouble | None:
         return None
     kind, what, todo = found
     safe = still_safe(account, now_s)
+    if account.restored and account.state is not State.LOGIN_REQUIRED:
+        safe += "; nothing is sent, so whoever else uses its login is not disturbed"
     if kind in _MAY_HAVE_ENDED and servable(account.expires_at, now_s):
         safe += ", unless the issuer ended that as well"
     return Trouble(kind, what, safe, todo)
@@ -109,15 +128,30 @@ def _pending(account: Account) -> tuple[Kind, str, str] | None:
     if account.state is State.IN_DOUBT and account.replay_used:
         what = "is in doubt: its refresh token was sent, replayed once, and no usable answer came"
         return Kind.IN_DOUBT, what, f"{_RELOGIN}; its one account replay is used up"
+    if account.state is State.IN_DOUBT and account.restored:
+        what = f"is in doubt, and {_second_life(account)}"
+        return Kind.IN_DOUBT, what, _by_file(account) or _RELOGIN
     if account.state is State.IN_DOUBT:
         what = "is in doubt: its refresh token was sent and no usable answer came"
         todo = f"{_RELOGIN}; or take the risk of codex-broker account replay {account.name} --yes"
         return Kind.IN_DOUBT, what, todo
     if account.state is State.ACTIVE and account.restored:
-        what = "comes from a backup or an older copy of this home: its login may have moved on since"
-        todo = f"{_RELOGIN}; if nothing else uses it: codex-broker account refresh {account.name} --force"
-        return Kind.RESTORED, what, todo
+        if by_file := _by_file(account):
+            return Kind.MOVED_ON, _second_life(account), by_file
+        force = f"codex-broker account refresh {account.name} --force"
+        return Kind.RESTORED, _second_life(account), f"{_IF_ALONE}: {force}; else {_RELOGIN}"
     return None
+
+
+def _second_life(account: Account) -> str:
+    why, detail = why_of(account.last_error)
+    words = _SECOND_LIVES.get(why or Why.BACKUP, _SECOND_LIVES[Why.BACKUP])
+    return words.format(detail=detail, file=account.source_path)
+
+
+def _by_file(account: Account) -> str:
+    is_file = why_of(account.last_error)[0] is Why.FILE
+    return f"codex-broker account adopt {account.source_path}" if is_file else ""
 
 
 def _refused(account: Account) -> tuple[Kind, str, str]:

@@ -5,6 +5,7 @@ import asyncio
 import structlog
 
 from broker.domain.roster import Roster
+from broker.ops.secondlife import SecondLife
 from broker.refresh.coordinator import Coordinator
 from broker.refresh.journals import Journals
 from broker.store.audit_writer import AuditWriter
@@ -25,27 +26,35 @@ class Health:
         coordinator: knows whether the last attempt file could be made.
         journals: where attempt files are made.
         audit: the trail.
+        life: what the home remembers of itself beside the store.
     """
 
     def __init__(
-        self, roster: Roster, coordinator: Coordinator, journals: Journals, audit: AuditWriter
+        self,
+        roster: Roster,
+        coordinator: Coordinator,
+        journals: Journals,
+        audit: AuditWriter,
+        life: SecondLife,
     ) -> None:
         self._roster = roster
         self._coordinator = coordinator
         self._journals = journals
         self._audit = audit
+        self._life = life
         self._store_error = ""
         self._journal_error = ""
         self._looks = 0
         self._told: tuple[str, ...] = ()
 
     def troubles(self) -> tuple[str, ...]:
-        """Return which of ``store``, ``seal``, ``journal`` and ``audit`` do not work; never blocks."""
+        """Return which of ``store``, ``seal``, ``journal``, ``audit``, ``home`` do not work; never blocks."""
         found = {
             "store": bool(self._store_error),
             "seal": any(account.sealed for account in self._roster.accounts()),
             "journal": bool(self._journal_error or self._coordinator.journal_error),
             "audit": not self._audit.healthy,
+            "home": bool(self._life.error),
         }
         return tuple(name for name, wrong in found.items() if wrong)
 
@@ -66,6 +75,7 @@ class Health:
                 self._journal_error = error.strerror or str(error)
             else:
                 self._journal_error = self._coordinator.journal_error = ""
+            await self._life.mend()
         self._looks += 1
         now = self.troubles()
         if now != self._told:

@@ -52,6 +52,11 @@ class Home:
         return self.path / "journal"
 
     @property
+    def high_water(self) -> Path:
+        """How far each login had got, beside the store."""
+        return self.path / "high-water"
+
+    @property
     def sandbox(self) -> "Home":
         """The home of ``up --sandbox``, apart from the real one."""
         return Home(self.path / "sandbox")

@@ -24,7 +24,7 @@ from fetchtoken.files.atomic import replace_file
 from fetchtoken.files.guard import read_private, writable_by_others
 from fetchtoken.formats.codex import ACCESS_ONLY, AuthFile, access_only_document, parse_auth_file
 
-__all__ = ["AdoptedFiles", "FileState", "codex_home_of", "is_adopted", "look_at", "rewrite"]
+__all__ = ["AdoptedFiles", "FileState", "codex_home_of", "is_adopted", "look_at", "rewrite", "same_user"]
 
 _log = structlog.get_logger("broker.refresh")
 
@@ -144,7 +144,7 @@ def codex_home_of(path: str) -> str:
 
 
 def _judge(account: Account, auth: AuthFile) -> FileState:
-    if auth.kind not in (ACCESS_ONLY, "chatgpt") or not _same_user(account, auth):
+    if auth.kind not in (ACCESS_ONLY, "chatgpt") or not same_user(account, auth):
         return FileState.OTHER
     if auth.refresh_token:
         return FileState.LOGIN
@@ -155,7 +155,8 @@ def _judge(account: Account, auth: AuthFile) -> FileState:
     return FileState.CURRENT if is_newer or auth.access_token == account.access_token else FileState.BEHIND
 
 
-def _same_user(account: Account, auth: AuthFile) -> bool:
+def same_user(account: Account, auth: AuthFile) -> bool:
+    """Tell whether a file is of the same user in the same workspace."""
     identity = Claims(decode_claims(auth.id_token.reveal()) or {})
     access = Claims(decode_claims(auth.access_token.reveal()) or {})
     user_id = identity.user_id or access.user_id

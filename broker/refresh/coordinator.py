@@ -9,8 +9,10 @@ import structlog
 
 from broker.domain.account import State
 from broker.domain.records import Account
+from broker.domain.replay import is_open
 from broker.domain.schedule import Phase, phase, servable
 from broker.refresh.explain import explain, in_flight
+from broker.refresh.holders import has_moved_on
 from broker.refresh.replay import By, Replay
 from broker.refresh.sending import Sender
 from broker.refresh.workshop import Workshop
@@ -178,18 +180,24 @@ class Coordinator:
         async with self._slots:
             account = self._known(account_id)
             self._check(account, now=now)
+            if taken := await has_moved_on(self._shop, account):
+                raise explain(taken, self._shop.rules.clock())
             return await self._sender.send(account, State.REFRESHING, reason) or self._known(account_id)
 
     async def _fly_again(self, account_id: int, by: By, peer: str) -> Account:
         async with self._slots:
             account = self._known(account_id)
             self._check_open()
+            if is_open(account) and (taken := await has_moved_on(self._shop, account)):
+                raise explain(taken, self._shop.rules.clock())
             await self._replay.run(account, by, peer=peer)
             return self._known(account_id)
 
     def _check_open(self) -> None:
         if self._closing:
             raise Unavailable("the broker is stopping", hint="try again in a minute")
+        if self._shop.vigil.slept():
+            raise Unavailable("this machine slept; the broker looks first", hint="try again in a minute")
 
     def _check(self, account: Account, *, now: bool) -> None:
         """Raise where nothing may be sent for this account."""

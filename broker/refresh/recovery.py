@@ -69,7 +69,10 @@ class Recovery:
     async def _settle(self, account: Account) -> None:
         attempt_id = account.attempt_id or ""
         if account.journal_id != self._shop.journals.journal_id:
-            # Another volume's journal cannot be judged from here: whatever it holds is unknown.
+            # Another volume's journal cannot be judged from here: whatever it holds is unknown. Its
+            # owner may be at work on it, until the lease ends on the one clock that both go by.
+            if await self._is_leased(account):
+                return
             judged: tuple[Event, Outcome] | None = (
                 Event.OWNER_GONE,
                 Outcome(Kind.UNKNOWN, "foreign_journal", f"its journal is on {account.journal_id}"),
@@ -84,6 +87,10 @@ class Recovery:
             return
         _log.info("recovering", account=account.name, attempt=attempt_id, found=outcome.detail or str(event))
         await self._settlement.settle(account, attempt_id, event, outcome)
+
+    async def _is_leased(self, account: Account) -> bool:
+        lease_until = account.lease_until
+        return lease_until is not None and await self._shop.store.database_now() < lease_until
 
     async def _late(self, owner: Account, attempt_id: str, entry: Entry) -> None:
         """Hand a left-over answer to the store as of the login and generation that it was for."""

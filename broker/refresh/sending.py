@@ -60,6 +60,10 @@ class Sender:
         """Make journal file and intent durable; nothing is sent before both are."""
         shop = self._shop
         try:
+            await shop.marks.mend()
+        except OSError as error:
+            raise _unmarked(error) from None
+        try:
             fd, key = await asyncio.to_thread(shop.journals.begin, attempt_id, account)
         except OSError as error:
             self.journal_error = error.strerror or str(error)
@@ -93,6 +97,7 @@ class Sender:
             await asyncio.to_thread(shop.journals.forget, attempt_id)
             raise Unavailable(f"another process is refreshing {account.name}", hint="try again in a minute")
         shop.roster.put_account(armed)
+        await self._mark(armed, attempt_id, fd)
         process = ExchangeProcess(
             armed,
             attempt_id=attempt_id,
@@ -103,6 +108,23 @@ class Sender:
             reason=reason if reason == "forced" else "scheduled",
         )
         return armed, process
+
+    async def _mark(self, armed: Account, attempt_id: str, fd: int) -> None:
+        """Let the home know, beside the store, that this generation is about to be sent.
+
+        Without that, a store put back from just before would send it again.
+        """
+        try:
+            await self._shop.marks.note(armed)
+        except OSError as error:
+            os.close(fd)
+            refusal = _unmarked(error)
+            outcome = Outcome(Kind.NOT_SENT, "no_high_water", refusal.message)
+            await self._settlement.settle(armed, attempt_id, Event.NOT_SENT, outcome)
+            raise refusal from None
+        except BaseException:
+            os.close(fd)
+            raise
 
     async def _carry_out(self, armed: Account, attempt_id: str, process: ExchangeProcess) -> Account | None:
         journaled = True
@@ -131,3 +153,10 @@ class Sender:
                 Kind.UNKNOWN, "held", "the exchange process closed its report and lives on"
             )
         return judged
+
+
+def _unmarked(error: OSError) -> Unavailable:
+    reason = error.strerror or str(error)
+    return Unavailable(
+        f"the high-water mark cannot be written: {reason}; nothing was sent", hint="codex-broker check"
+    )

@@ -58,6 +58,8 @@ class Settlement:
             is_over = settled is not None and settled.attempt_id != attempt_id
         if settled is not None:
             self._shop.roster.put_account(settled)
+            # After the row and before the journal file goes: whatever is put back, one of them tells.
+            await self._shop.marks.keep(settled)
         if is_over:
             # In doubt the file stays: it is what a replay must look at once more.
             await asyncio.to_thread(self._shop.journals.forget, attempt_id)

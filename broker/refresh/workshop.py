@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from broker.domain.roster import Roster
 from broker.refresh.adopted import AdoptedFiles
+from broker.refresh.highwater import HighWater
 from broker.refresh.journals import Journals
+from broker.refresh.vigil import Vigil
 from broker.store.store import Store
 
 __all__ = ["Rules", "Workshop"]
@@ -28,10 +30,12 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """The store, what is known of it in memory, the attempt files, the rules, adopted files."""
+    """The store, what is known of it in memory, what the home keeps beside it, the rules."""
 
     store: Store
     roster: Roster
     journals: Journals
     rules: Rules
+    marks: HighWater
+    vigil: Vigil = field(default_factory=Vigil)
     adopted: AdoptedFiles = field(default_factory=AdoptedFiles)

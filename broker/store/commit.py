@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row, and_, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from broker.domain.account import Event
+from broker.domain.account import Event, State
 from broker.domain.audit import Action
 from broker.domain.events import judge
 from broker.domain.records import Account, LateAnswer, Tokens
@@ -44,9 +44,12 @@ async def commit_tokens(
         "not_before_s": 0.0,
         "failures": 0,
         "last_error": "",
-        "restored": False,
+        # An answer that the row no longer waited for may be of a former life: it proves nothing.
+        "restored": held.restored and not _awaits(held, attempt_id),
     }
     alarm = contradicts(row, tokens)
+    if values["restored"]:
+        values["last_error"] = row.last_error
     if not alarm:
         values |= {"plan_type": tokens.plan_type or row.plan_type, "email": tokens.email or row.email}
     if row.fingerprint not in (None, values["fingerprint"]):
@@ -59,6 +62,10 @@ async def commit_tokens(
         told = f"the answer names {named}, the account is {row.account_id}/{row.user_id}"
         await work.log_also(Action.ACCOUNT_IDENTITY_ALARM, "identity_mismatch", told)
     return await work.account(held.id)
+
+
+def _awaits(held: Account, attempt_id: str) -> bool:
+    return held.attempt_id == attempt_id and held.state in (State.REFRESHING, State.REPLAYING)
 
 
 async def read_late(connection: AsyncConnection) -> list[LateAnswer]:

@@ -14,6 +14,7 @@ from broker.domain.records import Account, AuditRecord, NewLogin
 from broker.domain.roster import Roster
 from broker.domain.tokens import read_tokens
 from broker.refresh.coordinator import Coordinator
+from broker.refresh.highwater import HighWater
 from broker.refresh.journals import Journals
 from broker.refresh.recovery import Recovery
 from broker.refresh.scheduler import Scheduler
@@ -49,7 +50,8 @@ class World:
         self.journals = Journals(str(self.directory / "journal"), self.keys)
         rules = Rules(part=0.6, parallel=4, lease_s=90, clock=self.clock, chance=lambda: 0.0)
         environ = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
-        self.shop = Workshop(self.store, self.roster, self.journals, rules)
+        self.marks = HighWater(str(self.directory / "high-water"), self.store.store_id)
+        self.shop = Workshop(self.store, self.roster, self.journals, rules, self.marks)
         self.coordinator = Coordinator(self.shop, environ=environ)
         self.recovery = Recovery(self.shop, self.coordinator)
         self.scheduler = Scheduler(self.shop, self.coordinator, self.recovery)

@@ -14,7 +14,7 @@ from fetchtoken.oauth.outcome import Answer
 from tests.unit.refresh.conftest import World
 
 
-async def armed(world: World) -> tuple[Account, str, int]:
+async def armed(world: World, *, lease_s: float = 90) -> tuple[Account, str, int]:
     """Bring an account to the point where the exchange process would start."""
     account = await world.add()
     attempt_id = "a" * 32
@@ -24,7 +24,7 @@ async def armed(world: World) -> tuple[Account, str, int]:
         to=State.REFRESHING,
         attempt_id=attempt_id,
         journal_id=world.journals.journal_id,
-        lease_s=90,
+        lease_s=lease_s,
         audit=AuditRecord(0, Action.ACCOUNT_ATTEMPT),
     )
     assert row is not None
@@ -75,10 +75,18 @@ async def test_a_lost_journal_is_a_doubt(world: World) -> None:
 
 async def test_another_volumes_journal_is_a_doubt(world: World) -> None:
     """An intent that names a journal elsewhere is not judged by the files here."""
-    _, _, fd = await armed(world)
+    _, _, fd = await armed(world, lease_s=0)
     os.close(fd)
     (world.directory / "journal" / "id").write_text("elsewhere:1")
     assert (await restarted(world)).state is State.IN_DOUBT
+
+
+async def test_another_volumes_journal_is_its_owners_until_the_lease_ends(world: World) -> None:
+    """Who cannot read a journal takes nothing over before the lease ends by the database's clock."""
+    _, _, fd = await armed(world, lease_s=90)
+    os.close(fd)
+    (world.directory / "journal" / "id").write_text("elsewhere:1")
+    assert (await restarted(world)).state is State.REFRESHING
 
 
 async def test_a_held_journal_is_waited_for(world: World) -> None:
