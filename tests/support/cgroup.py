@@ -91,9 +91,14 @@ def control_group() -> Iterator[ControlGroup]:
         yield group
     finally:
         group.kill()
-        # The kernel takes a moment over its dead.
-        until_sync(lambda: not (path / "cgroup.procs").read_text())
+        until_sync(lambda: _removed(path))
+
+
+def _removed(path: Path) -> bool:
+    """Remove the group; the kernel takes a moment over its dead before it lets go."""
+    with suppress(OSError):
         path.rmdir()
+    return not path.exists()
 
 
 def _hierarchies() -> list[Path]:
@@ -105,15 +110,9 @@ def _hierarchies() -> list[Path]:
 
 def _made_below(hierarchy: Path) -> Path | None:
     """Make a group that takes processes, if this hierarchy allows it."""
+    if (hierarchy / "cpuset.cpus").exists():
+        return None  # a new group of a version 1 cpuset has no processor
     try:
-        path = Path(tempfile.mkdtemp(prefix="codex-broker-test-", dir=hierarchy))
+        return Path(tempfile.mkdtemp(prefix="codex-broker-test-", dir=hierarchy))
     except OSError:
         return None
-    with suppress(OSError):
-        # A cpuset without processors, or a threaded group, takes nobody in.
-        with (path / "cgroup.procs").open("w") as procs:
-            procs.write("")
-        if not (path / "cpuset.cpus").exists() or (path / "cpuset.cpus").read_text().strip():
-            return path
-    path.rmdir()
-    return None
