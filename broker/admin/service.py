@@ -8,6 +8,7 @@ from typing import Any
 from broker.admin.accountchecks import AccountCheckOperations
 from broker.admin.accounts import AccountOperations
 from broker.admin.adoption import AdoptionOperations
+from broker.admin.audit import AuditOperations
 from broker.admin.checks import CheckOperations
 from broker.admin.clients import ClientOperations
 from broker.admin.desk import Desk
@@ -18,8 +19,8 @@ from fetchtoken.domain.errors import ConfigError
 
 __all__ = ["AdminService"]
 
-_MAY_LAST = frozenset({"account_refresh", "account_replay"})
-"""They wait for the issuer and change nothing by themselves: they must not hold up the others."""
+_MAY_LAST = frozenset({"account_refresh", "account_replay", "audit_list", "audit_verify", "audit_export"})
+"""They wait for the issuer, or read much, and change nothing by themselves: none must hold up the others."""
 
 
 class AdminService:
@@ -36,6 +37,7 @@ class AdminService:
             AdoptionOperations,
             RescueOperations,
             ClientOperations,
+            AuditOperations,
             CheckOperations,
             AccountCheckOperations,
             KeyOperations,

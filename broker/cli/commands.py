@@ -4,6 +4,7 @@ import typer
 
 from broker.cli.account import account
 from broker.cli.account_rescue import export, replay
+from broker.cli.audit import audit
 from broker.cli.client import client
 from broker.cli.daemon import check, init, serve, up
 from broker.cli.key import key
@@ -21,4 +22,5 @@ def add_commands(app: typer.Typer) -> None:
         app.command()(command)
     app.add_typer(account, name="account")
     app.add_typer(client, name="client")
+    app.add_typer(audit, name="audit")
     app.add_typer(key, name="key")

@@ -8,7 +8,7 @@ from typing import Any
 
 from fetchtoken.domain.errors import FetchTokenError
 
-__all__ = ["bug", "data", "error", "note", "pairs", "table", "usage_error", "value"]
+__all__ = ["bug", "data", "error", "note", "pairs", "printable", "table", "usage_error", "value"]
 
 PROGRAM = "codex-broker"
 
@@ -50,6 +50,11 @@ def pairs(document: Mapping[str, Any]) -> None:
     width = max(len(key) for key in document) + 2
     for key, item in document.items():
         data(f"{key + ':':<{width}}{_cell(item)}")
+
+
+def printable(text: str) -> str:
+    """Return a text with what a terminal would act on written as escapes."""
+    return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
 
 
 def _cell(item: Any) -> str:

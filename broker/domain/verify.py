@@ -62,6 +62,8 @@ class Verifier:
         self.found = 0
         self.rows = 0
         self.chains: dict[str, ChainSeen] = {}
+        self.older = 0
+        """Records from before there were chains."""
         self._starts: dict[str, Start] = {}
         self._checkpoints: dict[str, dict[int, dict[bytes, str]]] = {}
         self._reading: _Reading | None = None
@@ -83,7 +85,8 @@ class Verifier:
             if entry is None:
                 self._odd(row)
             elif entry.chain == OLDER:
-                self._older = Head(OLDER, self._older.seq + 1, self._after(self._older.mac, entry))
+                self.older += 1
+                self._older = Head(OLDER, self.older, self._after(self._older.mac, entry))
             else:
                 if self._reading is None or self._reading.seen.chain != entry.chain:
                     self._turn_to(entry.chain)

@@ -24,8 +24,12 @@ from broker.store.tables import audit, audit_heads
 from fetchtoken.domain.errors import ConfigError, Unavailable
 from fetchtoken.files.atomic import fsync_dir
 
-__all__ = ["AuditSink", "Database", "database_now", "file_of"]
+__all__ = ["DAMAGED", "AuditSink", "Database", "database_now", "file_of"]
 
+DAMAGED = "damaged"
+"""Code of an ``Unavailable`` that no waiting ends: the database cannot read itself."""
+
+_DAMAGES = frozenset({"SQLITE_CORRUPT", "SQLITE_CORRUPT_INDEX", "SQLITE_CORRUPT_SEQUENCE", "SQLITE_NOTADB"})
 _BUSY_TIMEOUT_MS = 5000
 _PRAGMAS = (
     # The timeout comes first: switching to WAL needs a lock that another process may hold.
@@ -166,9 +170,15 @@ async def _translated(path: str) -> AsyncIterator[None]:
     except IntegrityError:
         raise
     except (OperationalError, DatabaseError) as error:
+        code = DAMAGED if _is_damaged(error.orig) else "store"
         raise Unavailable(
-            f"the store {path} does not work: {error.orig}", hint="codex-broker check", code="store"
+            f"the store {path} does not work: {error.orig}", hint="codex-broker check", code=code
         ) from None
+
+
+def _is_damaged(error: BaseException | None) -> bool:
+    # What cannot be decoded is found by Python's module, which gives it no code.
+    return getattr(error, "sqlite_errorname", "") in _DAMAGES or "Could not decode" in str(error)
 
 
 def _make_private(path: str) -> None:

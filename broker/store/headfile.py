@@ -119,6 +119,12 @@ class HeadFile:
                 self._synced_s = now_s
                 os.fsync(self._fd)
 
+    @property
+    def written(self) -> Head | None:
+        """What the file holds at least, by this process's own doing."""
+        with self._lock:
+            return self.head
+
     def close(self) -> None:
         """Make the file durable, where the disk lets us, and close it."""
         with self._lock:
