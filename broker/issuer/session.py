@@ -36,13 +36,12 @@ def open_session(url: str) -> aiohttp.ClientSession:
     )
 
 
-def _trust() -> ssl.SSLContext | bool:
-    """Return what checks the issuer's certificate; ``True`` for the system's authorities."""
+def _trust() -> ssl.SSLContext:
+    """Return what checks the issuer's certificate, by the system's authorities unless others are named."""
+    # aiohttp's own context, made when it is imported, trusts nobody in the daemon (broker.cli.quick).
     file = os.environ.get("CODEX_CA_CERTIFICATE")
-    if not file:
-        return True
     try:
-        return ssl.create_default_context(cafile=file)
+        return ssl.create_default_context(cafile=file or None)
     except OSError:
         raise ConfigError(
             f"cannot load certificate authorities from {file}",
