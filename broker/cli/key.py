@@ -36,7 +36,7 @@ def rotate(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Seal everything with a new master key, and retire the old one; or finish doing so."""
+    """Put a new master key in force, or finish doing so."""
     from broker.cli.rotating import rotate_keys
 
     with Place(home, config).session() as call:
@@ -70,7 +70,7 @@ def _tell_what_follows(done: dict[str, Any], *, keep_old: bool) -> None:
         f"copy {file} to where you keep it, now: an older copy does not open what is sealed from now on"
     )
     for key_id in done["retired"]:
-        speech.note(f"key {key_id} is retired: only older copies of {file} hold it, and older backups need it")
+        speech.note(f"key {key_id} is retired: only old copies of {file} have it, and old backups need it")
     if keep_old:
         speech.note("former keys stay, for older backups; a rotation without --keep-old retires them")
     for kept in done["kept"]:

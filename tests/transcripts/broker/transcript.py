@@ -17,7 +17,9 @@ Blocks are separated by empty lines. Paths, times, keys, addresses and ids are w
 import json
 import re
 import shlex
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +56,7 @@ class Stage:
             "remove": self.remove,
             "rival": self.rival,
             "foreign": self.foreign,
+            "sql": self.sql,
         }
         acts[words[0]](*words[1:])
 
@@ -109,6 +112,11 @@ class Stage:
         tokens = {"id_token": token, "access_token": token, "refresh_token": "rt_x", "account_id": "acct-x"}
         self.write(name, json.dumps({"tokens": tokens}))
 
+    def sql(self, *words: str) -> None:
+        """Write into the store past the broker."""
+        with closing(sqlite3.connect(self.broker.home / "broker.db", isolation_level=None)) as connection:
+            connection.execute(" ".join(words))
+
     def plain(self, text: str) -> str:
         """Return a text with everything that changes from run to run put by its name."""
         text = text.replace(self.issuer.url, "ISSUER").replace(str(self.broker.root), "~")
@@ -118,13 +126,20 @@ class Stage:
 
 
 _CHANGING = (
+    (r"uid:\d+ pid:\d+", "PEER"),
+    (r'("(mac|request_id)": )"[0-9a-f]+"', r'\1"HEX"'),
+    (r'("at_s": )[0-9.]+', r"\1SECONDS"),
+    (r'("home": )"[^"]+"', r'\1"HOST:HOME"'),
+    (r'(\\"home\\":)\\"[^"]+\\"', r'\1\\"HOST:HOME\\"'),
+    (r"\b[0-9a-f]{16}\b", "CHAIN"),
     (r"cbk_[0-9A-Za-z]{11}_[0-9A-Za-z]{49}", "cbk_KEY"),
     (r"eyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]*", "JWT"),
     (r"\brt[_.][0-9A-Za-z_.-]+", "RT"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
     (r"(key_id:? *)[0-9A-Za-z]{11}", r"\1KEYID"),
     (r'("key_id": ")[0-9A-Za-z]{11}', r"\1KEYID"),
-    (r"current [0-9a-f]{8}", "current KEYID"),
+    (r"(?<![\w-])[0-9a-f]{8}(?![\w-])", "KEYID"),
+    (r"[0-9a-f]{32}\.journal", "ATTEMPT.journal"),
     (r"127\.0\.0\.1:\d+", "HOST:PORT"),
 )
 
