@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 
+from broker.seal.box import Seal, key_id_of_box
 from broker.seal.keyring import Keyring, derive, key_id_of
 from fetchtoken.domain.errors import ConfigError
 
@@ -48,3 +49,35 @@ def test_a_ring_does_not_show_its_keys():
     assert "keys" not in repr(ring)
     with pytest.raises(TypeError):
         pickle.dumps(ring)
+
+
+def test_a_change_is_in_force_at_once_for_all_who_use_the_ring():
+    """Seals and journals hold the ring, not its keys: they seal with the new key from that moment."""
+    ring = Keyring.new(lambda n: KEY[:n], "test.key", 5.0)
+    seal = Seal(ring)
+    old = seal.close(b"x", "c")
+    ring.take(ring.and_new(lambda n: OTHER[:n], 6.0))
+    new = seal.close(b"x", "c")
+    assert [key_id_of_box(box) for box in (old, new)] == [key_id_of(KEY), key_id_of(OTHER)]
+    assert [seal.open(box, "c") for box in (old, new)] == [b"x", b"x"]
+    assert ring.derive_current("journal") == (key_id_of(OTHER), derive(OTHER, "journal"))
+    assert ring.derive_all("journal") == {key_id_of(key): derive(key, "journal") for key in (KEY, OTHER)}
+    assert (ring.since(key_id_of(KEY)), ring.since(key_id_of(OTHER))) == (5.0, 6.0)
+
+
+def test_a_key_that_was_taken_off_opens_nothing_more():
+    """Even a box that was opened a moment ago: what a restart would not open, nothing opens."""
+    ring = Keyring.new(lambda n: KEY[:n], "test.key")
+    seal = Seal(ring)
+    box = seal.close(b"x", "c")
+    ring.take(ring.and_new(lambda n: OTHER[:n], 0.0))
+    assert seal.open(box, "c") == b"x"
+    ring.take(ring.without({key_id_of(KEY)}))
+    with pytest.raises(ConfigError, match=key_id_of(KEY)):
+        seal.open(box, "c")
+
+
+def test_the_current_key_is_never_taken_off():
+    """A ring without its current key could seal nothing."""
+    ring = Keyring.new(lambda n: KEY[:n], "test.key")
+    assert ring.without({ring.current}).ids == ring.ids
