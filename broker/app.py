@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from broker.admin.desk import Desk
 from broker.admin.service import AdminService
 from broker.domain.roster import Roster
+from broker.ops.backup import DRAFT
+from broker.ops.drafts import sweep_drafts
 from broker.ops.home import Home
 from broker.ops.secondlife import SecondLife
 from broker.ops.setup import require_key
@@ -66,6 +68,7 @@ async def opened(home: Home, settings: Settings) -> AsyncIterator[Parts]:
     def clock() -> float:
         return time.time() + offset_s
 
+    sweep_drafts(home.path, DRAFT)
     require_key(home, settings)
     key_file = settings.key_file(home, os.environ)
     settle_key_file(key_file)
@@ -92,6 +95,7 @@ async def opened(home: Home, settings: Settings) -> AsyncIterator[Parts]:
         await recovery.look()
         await recovery.sweep()
         desk = Desk(
+            home=home,
             store=store,
             roster=roster,
             coordinator=coordinator,

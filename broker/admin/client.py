@@ -13,17 +13,20 @@ from fetchtoken.domain.errors import Malformed, Unavailable, Unsafe
 __all__ = ["SocketCaller"]
 
 _PATIENCE_S = 180.0
-"""Longer than any operation: a forced refresh of every account waits for the issuer."""
+"""Longer than nearly any operation: a forced refresh of every account waits for the issuer."""
+
+_LONGER_S = {"backup_write": 4 * 3600.0}
+"""What grows with the store."""
 
 
 class _UnixConnection(HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_PATIENCE_S)
+    def __init__(self, path: Path, patience_s: float = _PATIENCE_S) -> None:
+        super().__init__("localhost", timeout=patience_s)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        self.sock.settimeout(_PATIENCE_S)
+        self.sock.settimeout(self.timeout)
         with address_of(self._path) as address:
             self.sock.connect(address)
 
@@ -64,7 +67,7 @@ class SocketCaller:
             Unavailable: the daemon went away before it answered.
             FetchTokenError: what the operation itself raised.
         """
-        connection = _UnixConnection(self._path)
+        connection = _UnixConnection(self._path, _LONGER_S.get(operation, _PATIENCE_S))
         try:
             body = json.dumps(params).encode()
             connection.request("POST", PATH + operation, body, {"Content-Type": "application/json"})

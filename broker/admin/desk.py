@@ -7,6 +7,7 @@ from broker.admin.wire import Actor
 from broker.domain.audit import Action
 from broker.domain.records import Account, AuditRecord, Client
 from broker.domain.roster import Roster
+from broker.ops.home import Home
 from broker.ops.secondlife import SecondLife
 from broker.refresh.coordinator import Coordinator
 from broker.refresh.highwater import HighWater
@@ -19,8 +20,9 @@ __all__ = ["Desk"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """The store, what is known of it in memory, and the settings that matter here."""
+    """The home, the store, what is known of it in memory, and the settings that matter here."""
 
+    home: Home
     store: Store
     roster: Roster
     coordinator: Coordinator

@@ -9,6 +9,7 @@ from broker.admin.accountchecks import AccountCheckOperations
 from broker.admin.accounts import AccountOperations
 from broker.admin.adoption import AdoptionOperations
 from broker.admin.audit import AuditOperations
+from broker.admin.backup import BackupOperations
 from broker.admin.checks import CheckOperations
 from broker.admin.clients import ClientOperations
 from broker.admin.desk import Desk
@@ -19,7 +20,9 @@ from fetchtoken.domain.errors import ConfigError
 
 __all__ = ["AdminService"]
 
-_MAY_LAST = frozenset({"account_refresh", "account_replay", "audit_list", "audit_verify", "audit_export"})
+_MAY_LAST = frozenset(
+    {"account_refresh", "account_replay", "audit_list", "audit_verify", "audit_export", "backup_write"}
+)
 """They wait for the issuer, or read much, and change nothing by themselves: none must hold up the others."""
 
 
@@ -38,6 +41,7 @@ class AdminService:
             RescueOperations,
             ClientOperations,
             AuditOperations,
+            BackupOperations,
             CheckOperations,
             AccountCheckOperations,
             KeyOperations,

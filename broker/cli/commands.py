@@ -5,6 +5,7 @@ import typer
 from broker.cli.account import account
 from broker.cli.account_rescue import export, replay
 from broker.cli.audit import audit
+from broker.cli.backup import backup, restore
 from broker.cli.client import client
 from broker.cli.daemon import check, init, serve, up
 from broker.cli.key import key
@@ -24,3 +25,5 @@ def add_commands(app: typer.Typer) -> None:
     app.add_typer(client, name="client")
     app.add_typer(audit, name="audit")
     app.add_typer(key, name="key")
+    app.command()(backup)
+    app.command()(restore)

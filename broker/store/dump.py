@@ -16,27 +16,29 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Column, LargeBinary, column, func, insert, select, table
+from sqlalchemy import column, func, insert, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker.store.sealed import SEALED
 from broker.store.tables import metadata
 from fetchtoken.domain.errors import Malformed
 
-__all__ = ["boxes", "dump", "key_ids", "lines_of", "load"]
+__all__ = ["dump", "key_ids", "lines_of", "load"]
 
 _ROWS_AT_ONCE = 500
 
+Row = dict[str, Any]
+Change = Callable[[str, Row], Row]
 
-def boxes() -> list[Column[Any]]:
-    """Return every column that holds sealed boxes: binary ones whose name says so."""
-    found = (each for held in metadata.sorted_tables for each in held.columns)
-    return [each for each in found if isinstance(each.type, LargeBinary) and each.name.endswith("box")]
+
+def _as_it_was(_table: str, row: Row) -> Row:
+    return row
 
 
 async def key_ids(connection: AsyncConnection) -> frozenset[str]:
     """Return the ids of the master keys that the boxes of a store name in their headers."""
     found: set[str] = set()
-    for each in boxes():
+    for each in (held.table.c[name] for held in SEALED for name in held.contexts):
         # The header: one byte of version, four of key id (broker.seal.box).
         named = select(func.substr(each, 2, 4)).where(each.is_not(None)).distinct()
         found |= {bytes(key_id).hex() for key_id in (await connection.execute(named)).scalars()}
@@ -65,13 +67,16 @@ async def dump(connection: AsyncConnection, write: Callable[[bytes], None]) -> d
     return counts
 
 
-async def load(connection: AsyncConnection, lines: Iterable[bytes], name: str) -> dict[str, int]:
+async def load(
+    connection: AsyncConnection, lines: Iterable[bytes], name: str, change: Change = _as_it_was
+) -> dict[str, int]:
     """Insert what :func:`dump` wrote into empty tables of the schema that it came from.
 
     Args:
         connection: a write transaction.
         lines: as they were written.
         name: the file, for messages.
+        change: called with each row's table and values, before it is put in.
 
     Returns:
         How many rows by table.
@@ -81,7 +86,7 @@ async def load(connection: AsyncConnection, lines: Iterable[bytes], name: str) -
     """
     counts: Counter[str] = Counter()
     into: Mapping[str, Any] = {"table": "", "columns": []}
-    waiting: list[dict[str, Any]] = []
+    waiting: list[Row] = []
 
     async def put() -> None:
         if waiting:
@@ -97,7 +102,8 @@ async def load(connection: AsyncConnection, lines: Iterable[bytes], name: str) -
             await put()
             into = document
         else:
-            waiting.append(dict(zip(into["columns"], map(_value, document), strict=True)))
+            row = dict(zip(into["columns"], map(_value, document), strict=True))
+            waiting.append(change(into["table"], row))
         if len(waiting) >= _ROWS_AT_ONCE:
             await put()
     await put()

@@ -24,7 +24,7 @@ from broker.store.tables import audit, audit_heads
 from fetchtoken.domain.errors import ConfigError, Unavailable
 from fetchtoken.files.atomic import fsync_dir
 
-__all__ = ["DAMAGED", "AuditSink", "Database", "database_now", "file_of"]
+__all__ = ["DAMAGED", "AuditSink", "Database", "database_now", "file_of", "files_of"]
 
 DAMAGED = "damaged"
 """Code of an ``Unavailable`` that no waiting ends: the database cannot read itself."""
@@ -63,6 +63,11 @@ def file_of(url: str) -> str:
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         raise ConfigError("store.url must be sqlite:///PATH", hint="leave store.url out for HOME/broker.db")
     return parsed.database
+
+
+def files_of(url: str) -> tuple[Path, ...]:
+    """Return the database's file and those that may lie beside it, whether they exist or not."""
+    return tuple(Path(file_of(url) + end) for end in ("", "-wal", "-shm", "-journal"))
 
 
 class Database:

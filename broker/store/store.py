@@ -167,6 +167,11 @@ class Store:
         async with self.database.read() as connection:
             return await read_audit(connection, account=account, client=client, since=since, limit=limit)
 
+    async def record(self, audit: AuditRecord) -> None:
+        """Write a record of something that changes nothing in the store."""
+        async with self._work(audit) as work:
+            await work.log()
+
     # Accounts.
 
     async def add_account(

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from broker.seal.keyring import Keyring
-from broker.store.dump import boxes, dump, key_ids, lines_of, load
+from broker.store.dump import dump, key_ids, lines_of, load
 from broker.store.engine import Database
 from broker.store.setup import migrating, upgrade
 from broker.store.tables import metadata
@@ -68,18 +68,6 @@ async def test_the_keys_of_all_boxes_are_told(filled, seal):
     await filled.add_account("newer", a_login("9", account_id="acct-9"), RECORD)
     async with filled.database.read() as connection:
         assert await key_ids(connection) == {former, seal.keys.current}
-
-
-def test_all_columns_with_boxes_are_known():
-    """Whatever is called a box is one."""
-    assert {f"{each.table.name}.{each.name}" for each in boxes()} >= {
-        "accounts.access_box",
-        "accounts.refresh_box",
-        "accounts.id_box",
-        "adopted.box",
-        "meta.box",
-        "orphans.box",
-    }
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
