@@ -62,7 +62,7 @@ async def restore_store(  # noqa: PLR0913 - a record; its fields are named at th
         if await connection.run_sync(_tables):
             raise ConfigError("the database holds tables already", hint="restore into a home without a store")
         await connection.run_sync(upgrade, schema)
-        XX
+        counts = await load(connection, lines, name, lambda table, row: as_restored(table, row, made_at))
         await connection.run_sync(upgrade)
         await stamp(connection, seal, random_bytes)
     return counts
