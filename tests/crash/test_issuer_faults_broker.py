@@ -31,6 +31,7 @@ LONG = {"hang", "commit-then-hang"}
 """These take the thirty seconds of an exchange's limit."""
 FIRST_BACKOFF_S = (3.75, 6.25)
 """Five seconds, a quarter either way."""
+AGES = {"stale": STALE, "expired": EXPIRED}
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Bench:
         """Return the class of the first attempt, from its audit record."""
         query = (
             "SELECT outcome, action FROM audit WHERE account = ? AND action NOT IN ('account.added',"
-            " 'account.attempt', 'account.identity_alarm', 'token.served') ORDER BY id LIMIT 1"
+            " 'account.attempt', 'account.identity_alarm', 'token.served') ORDER BY at LIMIT 1"
         )
         found = self._one(query, name)
         return "tokens" if found["action"] == "account.rotated" else str(found["outcome"])
@@ -224,7 +225,7 @@ def test_each_answer_has_its_class_state_and_service(bench, under_way, cell):
 def follows(cell: Cell) -> dict[str, list[str]]:
     """Return the issuer's whole log of a stale and of an expired account, once nothing follows any more."""
     if cell.kind in (Kind.TOKENS, Kind.REFUSED):
-        return {"stale": [cell.log], "expired": [cell.log]}
+        return {"expired": [cell.log]}
     again = ROTATED if cell.log == NOTHING else KILLED
     if cell.kind is Kind.TRY_LATER:
         return {"stale": [cell.log, again], "expired": [cell.log, again]}
@@ -239,10 +240,7 @@ def test_what_follows_each_answer_by_itself(tmp_path):
     cells = [cell for cell in CELLS if cell.shape == "nested" and cell.fault not in LONG]
     last = Cell(fault="503-retry-after", kind=Kind.TRY_LATER, patience_s=PATIENCE_S + 1)
     with running_bench(tmp_path) as bench:
-        held = {
-            cell: {"stale": bench.hold(cell, **STALE)[1], "expired": bench.hold(cell, **EXPIRED)[1]}
-            for cell in cells
-        }
+        held = {cell: {age: bench.hold(cell, **AGES[age])[1] for age in follows(cell)} for cell in cells}
         _, sentinel = bench.hold(last, **STALE)
         until_sync(lambda: len(bench.sent(sentinel)) == 2, within_s=120, pause_s=0.5)
         wanted = {str(cell): follows(cell) for cell in cells}
