@@ -106,10 +106,10 @@ def _tell(report: dict[str, Any]) -> None:
                 f"chain {chain['chain']} began with a restore: what was recorded after that backup is gone"
             )
     if report["ok"]:
-        speech.note(f"{report['records']} records are whole")
+        speech.note(f"the trail is whole: {report['records']} records")
         return
     first = report["findings"][0]
-    more = f", and {report['found'] - 1} more findings" if report["found"] > 1 else ""
+    more = f"; {report['found'] - 1} more found" if report["found"] > 1 else ""
     where = f"record {first['seq']} of chain {first['chain'] or '(none)'}"
     raise Unsafe(
         f"the audit trail is not whole: {where}: {first['kind']}: {first['detail']}{more}",

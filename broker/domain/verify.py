@@ -178,7 +178,9 @@ class Verifier:
             reading.doubtful = False
             return
         kind = Kind.CHANGED if came_from is None else Kind.MOVED
-        text = "its link does not hold" if came_from is None else f"here stands record {came_from.seq}"
+        text = (
+            "it is not what was written there" if came_from is None else f"here stands record {came_from.seq}"
+        )
         finding = Finding(entry.chain, entry.seq, kind, text)
         self._find(finding)
         reading.doubtful = True

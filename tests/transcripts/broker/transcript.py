@@ -127,6 +127,8 @@ class Stage:
 
 _CHANGING = (
     (r"uid:\d+ pid:\d+", "PEER"),
+    (r" {2,}(ok|OUTCOME) ", r"  \1 "),  # the column before it is as wide as a pid
+    (r"attempt [0-9a-f]{32}", "attempt ATTEMPT"),
     (r'("(mac|request_id)": )"[0-9a-f]+"', r'\1"HEX"'),
     (r'("at_s": )[0-9.]+', r"\1SECONDS"),
     (r'("home": )"[^"]+"', r'\1"HOST:HOME"'),
