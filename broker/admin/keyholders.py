@@ -3,16 +3,17 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from broker.domain.account import State
 from broker.domain.records import Account
 from broker.refresh.journals import Journals
 from broker.store.keys import StoreKeys
 from broker.store.rewrap import boxes_by_key
 from broker.store.rotation import read_unsettled
+from fetchtoken.oauth.journal import Phase
 
 __all__ = ["Holders", "find_holders"]
 
@@ -40,17 +41,23 @@ class Holders:
             if account.journal_id != self.journals.journal_id
         ]
 
-    def is_passing(self, key_id: str) -> bool:
-        """Tell whether only exchanges under way need a key: they end within a minute."""
-        if self.boxes[key_id] or key_id not in self.attempts:
-            return False
-        under_way = {
-            account.attempt_id
-            for account in self.unsettled
-            if account.state is not State.IN_DOUBT and account.journal_id == self.journals.journal_id
-        }
+    async def are_passing(self, key_id: str, flying: AbstractSet[int]) -> bool:
+        """Tell whether only exchanges under way need a key: they end within a minute.
+
+        Args:
+            key_id: the key.
+            flying: row ids of the accounts that this process carries an attempt out for.
+        """
+        attempts = self.attempts.get(key_id)
         elsewhere = any(account.journal_id != self.journals.journal_id for account in self.unsettled)
-        return not elsewhere and under_way.issuperset(self.attempts[key_id])
+        if attempts is None or self.boxes[key_id] or elsewhere:
+            return False
+        ours = {account.attempt_id for account in self.unsettled if account.id in flying}
+        for attempt_id in attempts:
+            entry = await asyncio.to_thread(self.journals.look, attempt_id)
+            if attempt_id not in ours and entry.phase not in (Phase.HELD, Phase.MISSING):
+                return False
+        return True
 
     def _word(self, attempt_id: str) -> str:
         path = self.journals.path(attempt_id)

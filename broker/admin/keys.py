@@ -133,10 +133,15 @@ class KeyOperations:
             target = target.without(frozenset(retired))
             await asyncio.to_thread(replace_key_file, path, target)
             ring.take(target)
+        flying = desk.coordinator.flying
         return {
             "retired": retired,
             "kept": [
-                {"key_id": key_id, "needed_by": holders.needs(key_id), "passing": holders.is_passing(key_id)}
+                {
+                    "key_id": key_id,
+                    "needed_by": holders.needs(key_id),
+                    "passing": await holders.are_passing(key_id, flying),
+                }
                 for key_id in former
                 if key_id not in retired
             ],
