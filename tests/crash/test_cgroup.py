@@ -14,9 +14,9 @@ from tests.support.wait import until_sync
 
 
 @pytest.fixture
-def group() -> Iterator[ControlGroup]:
+def group(tmp_path) -> Iterator[ControlGroup]:
     """Return an empty control group."""
-    with control_group() as made:
+    with control_group(tmp_path / "cgroup") as made:
         yield made
 
 

@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 
-from tests.support.need import missing, need_root
+from tests.support.need import missing
+from tests.support.places import mounted
 from tests.support.processes import state
 from tests.support.wait import until_sync
 
@@ -53,11 +54,8 @@ class ControlGroup:
 
     def kill(self) -> None:
         """SIGKILL everybody at once: what becomes of a group whose machine or container dies."""
-        if (self.path / "cgroup.kill").exists():
-            (self.path / "cgroup.kill").write_text("1")
-        while pids := self.pids():
-            for pid in pids:
-                _send(pid, signal.SIGKILL)
+        (self.path / "cgroup.kill").write_text("1")
+        until_sync(lambda: not self.pids())
 
     def stop(self, main: int, mode: KillMode) -> None:
         """Do what systemd does to a unit that has not ended when its ``TimeoutStopSec`` is over.
@@ -80,18 +78,25 @@ def _send(pid: int, number: signal.Signals) -> None:
 
 
 @contextmanager
-def control_group() -> Iterator[ControlGroup]:
-    """Make a group of one's own in the first hierarchy that lets us, and empty it at the end."""
-    need_root("how a service manager ends a control group")
-    path = next(filter(None, map(_made_below, _hierarchies())), None)
-    if path is None:
-        missing("a writable cgroup hierarchy", "the machine itself, or a privileged container")
-    group = ControlGroup(path)
-    try:
-        yield group
-    finally:
-        group.kill()
-        until_sync(lambda: _removed(path))
+def control_group(where: Path) -> Iterator[ControlGroup]:
+    """Make a group of one's own, and empty it at the end.
+
+    Args:
+        where: a new directory, on which the kernel's one unified hierarchy (cgroups(7)) is mounted:
+            it has one whatever a machine's init has mounted, beside those of version 1 too.
+    """
+    where.mkdir()
+    with mounted(where, "-t", "cgroup2", "none"):
+        try:
+            path = Path(tempfile.mkdtemp(prefix="codex-broker-test-", dir=where))
+        except OSError as error:
+            missing("a writable cgroup hierarchy", f"the machine's own root; {error.strerror}")
+        group = ControlGroup(path)
+        try:
+            yield group
+        finally:
+            group.kill()
+            until_sync(lambda: _removed(path))
 
 
 def _removed(path: Path) -> bool:
@@ -99,20 +104,3 @@ def _removed(path: Path) -> bool:
     with suppress(OSError):
         path.rmdir()
     return not path.exists()
-
-
-def _hierarchies() -> list[Path]:
-    """Return where hierarchies are mounted: the unified one first, then those of version 1."""
-    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    found = [(kind, Path(where)) for _, where, kind, *_ in mounts if kind in ("cgroup", "cgroup2")]
-    return [where for _, where in sorted(found, key=lambda mount: mount[0] != "cgroup2")]
-
-
-def _made_below(hierarchy: Path) -> Path | None:
-    """Make a group that takes processes, if this hierarchy allows it."""
-    if (hierarchy / "cpuset.cpus").exists():
-        return None  # a new group of a version 1 cpuset has no processor
-    try:
-        return Path(tempfile.mkdtemp(prefix="codex-broker-test-", dir=hierarchy))
-    except OSError:
-        return None
