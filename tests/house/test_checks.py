@@ -17,6 +17,7 @@ BIN = Path(sys.executable).parent
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
+        ["mypy", "deploy"],
         ["lint-imports"],
     ],
     ids=lambda command: " ".join(command[:2]),
