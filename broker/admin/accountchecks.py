@@ -102,8 +102,14 @@ class AccountCheckOperations:
         now_s = self._desk.clock()
         if len(accounts) == 1 and (trouble := trouble_of(accounts[0], now_s)) is not None:
             return f"{accounts[0].name} {trouble.what}; {trouble.safe}", trouble.todo
+        kinds = {_kind(account, now_s) for account in accounts}
         words = [f"{account.name} ({_kind(account, now_s)})" for account in accounts]
         hint = f"codex-broker account show {accounts[0].name} tells what is safe and what to do; each alike"
+        if kinds == {Kind.RESTORED}:
+            hint = (
+                "if no other broker uses these logins: codex-broker account refresh --all --force; else "
+                + hint
+            )
         return f"{len(accounts)} accounts {what}: {_listed(words)}", hint
 
 

@@ -9,6 +9,7 @@ from broker.admin.wire import Actor, to_problem
 from broker.domain.account import State
 from broker.domain.audit import Action
 from broker.domain.records import Account
+from broker.domain.trouble import trouble_of
 from broker.issuer.revoke import revoke_login
 from fetchtoken.domain.errors import ConfigError, FetchTokenError, Unavailable
 from fetchtoken.domain.names import check_name
@@ -29,6 +30,12 @@ class AccountOperations:
     async def accounts_list(self, actor: Actor) -> list[dict[str, Any]]:  # noqa: ARG002 - all take one
         """Return every account."""
         return [account_view(account) for account in self._desk.roster.accounts()]
+
+    async def accounts_troubles(self, actor: Actor) -> list[dict[str, Any]]:  # noqa: ARG002 - same
+        """Return what is wrong with each account that waits for a person."""
+        now_s = self._desk.clock()
+        told = ((account, trouble_of(account, now_s)) for account in self._desk.roster.accounts())
+        return [{"account": account.name, "problem": trouble.what} for account, trouble in told if trouble]
 
     async def account_show(self, actor: Actor, name: str) -> dict[str, Any]:  # noqa: ARG002 - same
         """Return one account with its last error, its trouble, and what came too late for it."""

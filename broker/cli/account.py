@@ -25,6 +25,8 @@ COLUMNS = {
     "source": "SOURCE",
 }
 
+_MOST_TOLD = 5
+
 account = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The logins that are kept alive.")
 
 NameOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call the account.")]
@@ -85,11 +87,18 @@ def import_(  # noqa: PLR0913 - its options
 @account.command("list")
 def list_(*, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the accounts: state, plan, and how long their tokens live."""
-    accounts = Place(home, config).call("accounts_list")
+    with Place(home, config).session() as call:
+        accounts = call("accounts_list")
+        troubles = [] if as_json else call("accounts_troubles")
     if as_json:
         speech.value(accounts)
     elif accounts:
         speech.table(accounts, COLUMNS)
+        for trouble in troubles[:_MOST_TOLD]:
+            name = trouble["account"]
+            speech.note(f"{name} {trouble['problem']}: codex-broker account show {name}")
+        if len(troubles) > _MOST_TOLD:
+            speech.note(f"{len(troubles) - _MOST_TOLD} more need a person: codex-broker check")
     else:
         speech.note("there are no accounts yet; codex-broker account adopt ~/.codex/auth.json takes one over")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from broker.domain.secondlife import Marker, Reading, read_marker
 from fetchtoken.files.atomic import fsync_dir, replace_file, write_all
 
-__all__ = ["last_seen", "make_marker", "marker_in", "see"]
+__all__ = ["birth_ns", "last_seen", "make_marker", "marker_in", "see"]
 
 _MARKER = "home.id"
 _SEEN = "last-seen"
@@ -38,7 +38,7 @@ def marker_in(home: Path) -> tuple[Marker, Reading] | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     # Asking for the birth loads ctypes, and where the inode is the same it decides nothing.
-    born_ns = marker.born_ns if inode == marker.inode else _born_ns(path)
+    born_ns = marker.born_ns if inode == marker.inode else birth_ns(path)
     return marker, read_marker(marker, inode=inode, born_ns=born_ns)
 
 
@@ -54,7 +54,7 @@ def make_marker(home: Path) -> Marker:
     try:
         # A rename changes neither inode nor birth, so the file can say of itself what it is.
         inode = os.fstat(fd).st_ino
-        marker = Marker(home=os.urandom(16).hex(), inode=inode, born_ns=_born_ns(temporary))
+        marker = Marker(home=os.urandom(16).hex(), inode=inode, born_ns=birth_ns(temporary))
         said = {"home": marker.home, "inode": marker.inode, "born_ns": marker.born_ns}
         write_all(fd, json.dumps(said).encode() + b"\n")
         os.fsync(fd)
@@ -101,7 +101,7 @@ def _machine() -> str:
     return ""
 
 
-def _born_ns(path: Path) -> int | None:
+def birth_ns(path: Path) -> int | None:
     """Return when a file was made, in nanoseconds since 1970, where the file system tells (statx(2))."""
     import ctypes
 
