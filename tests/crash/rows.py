@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tests.crash.harness.backups import run_backups
 from tests.crash.harness.lane import Target
 from tests.crash.harness.local import run_local
 from tests.crash.harness.run import run_kills
@@ -59,4 +60,5 @@ ROWS = (
     Row("both", 2, 2000, "kills of the broker and its exchanges together", _kills(Target.BOTH)),
     Row("exchange", 2, 1000, "kills of exchange processes alone", _kills(Target.EXCHANGE)),
     Row("local", 3, 50, "kills of codex-fetchtoken", run_local),
+    Row("backups", 11, 100, "backups under load, each restored beside the original", run_backups),
 )
