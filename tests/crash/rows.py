@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tests.crash.harness.backups import run_backups
+from tests.crash.harness.keys import run_key_rotations
 from tests.crash.harness.lane import Target
 from tests.crash.harness.local import run_local
 from tests.crash.harness.run import run_kills
@@ -60,5 +61,6 @@ ROWS = (
     Row("both", 2, 2000, "kills of the broker and its exchanges together", _kills(Target.BOTH)),
     Row("exchange", 2, 1000, "kills of exchange processes alone", _kills(Target.EXCHANGE)),
     Row("local", 3, 50, "kills of codex-fetchtoken", run_local),
+    Row("key-rotations", 11, 100, "changes of the master key begun, broker killed", run_key_rotations),
     Row("backups", 11, 100, "backups under load, each restored beside the original", run_backups),
 )
