@@ -74,7 +74,7 @@ async def opened(home: Home, settings: Settings) -> AsyncIterator[Parts]:
     settle_key_file(key_file)
     keys = load_keyring(key_file)
     journals = _open_journals(home, keys)
-    store = await Store.open(settings.store_url(home), Seal(keys), now=clock)
+    store = await Store.open(settings.store_url(home), Seal(keys), now=clock, head=home.audit_head)
     marks = HighWater(str(home.high_water), store.store_id)
     try:
         roster = Roster()

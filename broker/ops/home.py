@@ -57,6 +57,11 @@ class Home:
         return self.path / "high-water"
 
     @property
+    def audit_head(self) -> Path:
+        """Where the audit trail of this home ends, outside the store."""
+        return self.path / "audit.head"
+
+    @property
     def sandbox(self) -> "Home":
         """The home of ``up --sandbox``, apart from the real one."""
         return Home(self.path / "sandbox")

@@ -104,7 +104,7 @@ def restore(  # noqa: PLR0913 - a record; its fields are named at the call
         at = time.time() + settings.clock.offset
         detail = f"made {made_at} of store {store_id}"
         record = AuditRecord(at, Action.BACKUP_RESTORED, peer=peer, detail=detail)
-        in_doubt = asyncio.run(_begin(url, Seal(ring), record))
+        in_doubt = asyncio.run(_begin(url, Seal(ring), home.audit_head, record))
     return Restored(
         made_at=made_at,
         store_id=store_id,
@@ -135,9 +135,9 @@ async def _fill(url: str, seal: Seal, file: BinaryIO, head: Head, ring: Keyring)
         await database.close()
 
 
-async def _begin(url: str, seal: Seal, record: AuditRecord) -> tuple[str, ...]:
+async def _begin(url: str, seal: Seal, head: Path, record: AuditRecord) -> tuple[str, ...]:
     """Write down where the store came from; return which accounts are in doubt."""
-    store = await Store.open(url, seal, now=lambda: record.at, restored=True)
+    store = await Store.open(url, seal, now=lambda: record.at, head=head, restored=True)
     try:
         await store.record(record)
         return tuple(account.name for account in await store.unsettled())

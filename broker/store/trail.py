@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, type_coerce, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import NullType
 
 from broker.domain.audit import Action
 from broker.domain.chain import OLDER, Head, Mac, Reason, Start, extend, link, parse_start
@@ -29,7 +30,9 @@ __all__ = ["Appending", "Trail", "open_trail", "read_heads"]
 
 _PAGE = 2000
 _insert = insert(audit)
-_head_of = select(audit_heads.c.seq, audit_heads.c.mac).where(audit_heads.c.chain == bindparam("of"))
+# As they are, of whatever type, as in the trail itself.
+_raw_heads = select(*(type_coerce(column, NullType()).label(column.name) for column in audit_heads.c))
+_head_of = _raw_heads.where(audit_heads.c.chain == bindparam("of"))
 _move = update(audit_heads).where(audit_heads.c.chain == bindparam("of"))
 
 
@@ -82,9 +85,9 @@ class Appending:
         chain = self._trail.chain
         found = await self._connection.execute(_head_of.with_for_update(), {"of": chain})
         row = found.one_or_none()
-        if row is None:
+        if row is None or not _is_head(Head._make(row)):
             raise _torn(chain, "it has no head")
-        entries = extend(self._trail.mac, Head(chain, row.seq, row.mac), records)
+        entries = extend(self._trail.mac, Head._make(row), records)
         names = audit.c.keys()
         try:
             await self._connection.execute(
@@ -176,9 +179,16 @@ async def open_trail(  # noqa: PLR0913 - a record; its fields are named at the c
 
 
 async def read_heads(connection: AsyncConnection) -> dict[str, Head]:
-    """Return the newest record of every chain, as the store's own table has it."""
-    rows = await connection.execute(select(audit_heads))
-    return {chain: Head(chain, seq, mac) for chain, seq, mac in rows}
+    """Return the newest record of every chain, as the store's own table has it.
+
+    What somebody put there that is no head is left out.
+    """
+    heads = [Head._make(row) for row in await connection.execute(_raw_heads)]
+    return {head.chain: head for head in heads if _is_head(head)}
+
+
+def _is_head(head: Head) -> bool:
+    return isinstance(head.chain, str) and isinstance(head.seq, int) and isinstance(head.mac, bytes)
 
 
 async def _judge(connection: AsyncConnection, file: HeadFile, mac: Mac, home: str) -> _Verdict:
