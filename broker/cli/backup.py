@@ -1,5 +1,7 @@
 """``codex-broker backup|restore``: the whole store in one sealed file, and back."""
 
+import errno
+import os
 import shutil
 import sys
 from contextlib import ExitStack
@@ -66,13 +68,23 @@ def restore(
 
 def _refuse_target(file: str, *, as_json: bool) -> None:
     """Refuse what could only fail after all the work."""
-    from broker.ops.drafts import exists
+    from broker.ops.drafts import exists, unwritable
 
     if file == "-":
         if sys.stdout.isatty() or as_json:
             raise ConfigError("a backup is no text to show", hint="codex-broker backup - > FILE")
-    elif Path(file).expanduser().is_symlink() or Path(file).expanduser().exists():
-        raise exists(Path(file))
+        return
+    target = _absolute(file)
+    if target.is_symlink() or target.exists():
+        raise exists(target)
+    if not target.parent.is_dir():
+        raise unwritable(target, errno.ENOENT)
+    if not os.access(target.parent, os.W_OK):
+        raise unwritable(target, errno.EACCES)
+
+
+def _absolute(file: str) -> Path:
+    return Path(file).expanduser().absolute()
 
 
 def _make(place: Place, file: str, stretched: dict[str, Any] | None) -> dict[str, Any]:
@@ -95,7 +107,7 @@ def _make(place: Place, file: str, stretched: dict[str, Any] | None) -> dict[str
             shutil.copyfileobj(content, sys.stdout.buffer, 1 << 20)
             sys.stdout.buffer.flush()
         else:
-            put(content, Path(file).expanduser().absolute())
+            put(content, _absolute(file))
     return made
 
 
@@ -109,8 +121,7 @@ def _tell(made: dict[str, Any], *, as_json: bool) -> None:
         )
     keys = ", ".join(made["key_ids"])
     if made["with_key"]:
-        speech.note(f"master key {keys} is inside, under the passphrase: whoever has file and passphrase has")
-        speech.note("every login; without the passphrase the file opens with the key file only")
+        speech.note(f"master key {keys} is inside, under the passphrase: whoever has both has every login")
     else:
         speech.note(f"sealed under master key {keys}, which is in {made['key_file']} and not in this file:")
         speech.note("keep a copy of the key elsewhere; without it the file opens nothing")

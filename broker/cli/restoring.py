@@ -1,6 +1,7 @@
 """What ``restore`` does at the terminal: open the file, show how far it is, say what to do next."""
 
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -59,19 +60,16 @@ def tell_restored(restored: Restored, place: Place, *, as_json: bool) -> None:
     )
     if restored.key_came:
         speech.note(f"its master keys are in {restored.key_file} now: keep a copy elsewhere")
+    force = shlex.join(["codex-broker", "account", "refresh", "--all", "--force", *place.options()])
     speech.note(
-        "tokens that live are served and clients keep their keys; nothing is sent to the issuer by itself:"
+        "tokens that live are served, clients keep their keys, and nothing is sent to the issuer by itself"
     )
+    speech.note("is the broker that made this backup still at work? leave the logins to it")
     speech.note(
-        "if the broker that made this backup has worked on since, its logins have moved on, and sending"
+        "has it worked on since? log in again and adopt: an old refresh token would end the login for both"
     )
-    speech.note(
-        "an old refresh token would end them for both: leave it running, or log in again and adopt here"
-    )
-    speech.note("if it stopped when the backup was made: codex-broker account refresh --all --force")
+    speech.note(f"has nothing used these logins since? {force}")
     if restored.in_doubt:
         names = ", ".join(restored.in_doubt)
-        speech.note(
-            f"in the middle of an exchange when it was made, so in doubt: {names}; account show says more"
-        )
-    speech.note("settings are not in a backup: bring broker.toml, then codex-broker check")
+        speech.note(f"in doubt, since an exchange was under way when it was made: {names}; see account show")
+    speech.note("settings are not in a backup: bring broker.toml, then run check")

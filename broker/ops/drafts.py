@@ -4,6 +4,7 @@ A process that is killed leaves its draft behind, and with its death the lock go
 can tell what is left over from what another is still writing.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -15,7 +16,7 @@ from typing import BinaryIO
 from fetchtoken.domain.errors import ConfigError
 from fetchtoken.files.atomic import fsync_dir
 
-__all__ = ["draft", "is_draft", "put", "sweep_drafts"]
+__all__ = ["draft", "exists", "is_draft", "put", "sweep_drafts", "unwritable"]
 
 _HEX = frozenset("0123456789abcdef")
 _END = ".draft"
@@ -78,15 +79,18 @@ def put(source: BinaryIO, target: Path) -> None:
     except FileExistsError:
         raise exists(target) from None
     except OSError as error:
-        raise ConfigError(
-            f"{target} cannot be written: {error.strerror}",
-            hint=f"df {target.parent}; ls -ld {target.parent}",
-        ) from None
+        raise unwritable(target, error.errno or errno.EIO) from None
 
 
 def exists(path: Path) -> ConfigError:
     """Return the error that says that a file is in the way."""
     return ConfigError(f"{path} exists and is not overwritten", hint="give another name")
+
+
+def unwritable(path: Path, number: int) -> ConfigError:
+    """Return the error that says that a file cannot be made, and why (``errno``)."""
+    look = "df" if number in (errno.ENOSPC, errno.EDQUOT) else "ls -ld"
+    return ConfigError(f"{path} cannot be written: {os.strerror(number)}", hint=f"{look} {path.parent}")
 
 
 def _name(path: Path, target: Path) -> None:

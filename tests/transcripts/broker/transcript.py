@@ -51,6 +51,8 @@ class Stage:
             "copy": self.copy,
             "write": self.write,
             "mode": self.mode,
+            "cut": self.cut,
+            "spoil": self.spoil,
             "fault": self.fault,
             "link": self.link,
             "remove": self.remove,
@@ -80,6 +82,17 @@ class Stage:
         target = self.broker.root / name
         target.touch(mode=0o600)
         target.write_text(" ".join(words).replace("\\n", "\n"))
+
+    def cut(self, name: str, count: str) -> None:
+        """Take bytes off the end of a file in the home directory."""
+        path = self.broker.root / name
+        path.write_bytes(path.read_bytes()[: -int(count)])
+
+    def spoil(self, name: str) -> None:
+        """Change one bit of the last byte of a file in the home directory."""
+        path = self.broker.root / name
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes((content[-1] ^ 1,)))
 
     def link(self, old: str, new: str) -> None:
         """Give a file in the home directory a second name."""
@@ -129,7 +142,7 @@ _CHANGING = (
     (r"uid:\d+ pid:\d+", "PEER"),
     (r" {2,}(ok|OUTCOME) ", r"  \1 "),  # the column before it is as wide as a pid
     (r"attempt [0-9a-f]{32}", "attempt ATTEMPT"),
-    (r'("(mac|request_id)": )"[0-9a-f]+"', r'\1"HEX"'),
+    (r'("(mac|request_id|store_id)": )"[0-9a-f]+"', r'\1"HEX"'),
     (r'("at_s": )[0-9.]+', r"\1SECONDS"),
     (r'("home": )"[^"]+"', r'\1"HOST:HOME"'),
     (r'(\\"home\\":)\\"[^"]+\\"', r'\1\\"HOST:HOME\\"'),
