@@ -55,6 +55,8 @@ def show_adopted(adopted: dict[str, object], file: Path, *, as_json: bool) -> No
         speech.value(adopted)
     else:
         speech.data(f"adopted {adopted['account']}")
+    if adopted["disabled"]:
+        speech.note(f"it stays disabled, as it was before: codex-broker account enable {adopted['account']}")
     speech.note(f"{file} now holds an access token only; restart every Codex that is running with it")
     directory = file.expanduser().absolute().parent
     sync = shlex.join(["codex-fetchtoken", "sync", "--codex-home", str(directory)])

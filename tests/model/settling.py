@@ -46,6 +46,7 @@ def _commit(world: World, event: Event, number: int, attempt: Attempt, protocol:
         if not protocol.keeps_late_tokens():
             return world
         return world._replace(owed=world.owed - {brought}, orphans=world.orphans | {brought})
+    awaited = row.state in (State.REFRESHING, State.REPLAYING) and row.attempt == number
     rotated = row._replace(
         generation=protocol.generation_after(row, cell),
         state=cell.to,
@@ -53,7 +54,7 @@ def _commit(world: World, event: Event, number: int, attempt: Attempt, protocol:
         home=NONE,
         leased=False,
         replay_used=bool(cell.replay_used),
-        restored=False,
+        restored=row.restored and not awaited,
         age=FRESH,
         holds=brought,
     )

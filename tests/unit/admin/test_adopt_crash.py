@@ -61,6 +61,30 @@ def test_an_adoption_that_dies(broker: Broker, issuer: Issuer, point: str) -> No
     assert not list(file.parent.glob("*.tmp")) or point == "before replace"
 
 
+@pytest.mark.parametrize("when", ["before", "in the middle"])
+def test_an_administrators_word_outlasts_an_adoption(broker: Broker, issuer: Issuer, when: str) -> None:
+    """An account that was disabled stays so when its new login is adopted, and the command says it."""
+    assert broker.run("init").code == 0
+    (broker.root / ".codex").mkdir(mode=0o700)
+    whose = {"email": "ada@example.com", "account_id": "acct", "user_id": "ada"}
+    file = issuer.mint(age_s=100, **whose).write(broker.root / ".codex" / "auth.json")
+    assert broker.run("account", "adopt", str(file)).code == 0
+    file.unlink()
+    issuer.mint(**whose).write(file)
+    if when == "before":
+        assert broker.run("account", "disable", "ada").code == 0
+    die(broker, "after rewrite", file)
+    if when == "in the middle":
+        assert broker.run("account", "disable", "ada").code == 0
+    again = broker.run("account", "adopt", str(file))
+    assert (again.code, again.out) == (0, "adopted ada\n"), again.err
+    assert "it stays disabled, as it was before: codex-broker account enable ada\n" in again.err
+    shown = broker.json("account", "show", "ada")
+    assert (shown["disabled"], shown["adopting"], shown["generation"]) == (True, False, 0)
+    assert broker.run("account", "enable", "ada").code == 0
+    assert broker.run("account", "refresh", "ada", "--force").out == "ada: refreshed\n"
+
+
 def test_codex_refreshes_in_between(broker: Broker, issuer: Issuer) -> None:
     """A file that Codex itself renewed after the crash is adopted with what it holds now."""
     assert broker.run("init").code == 0

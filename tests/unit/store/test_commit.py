@@ -8,6 +8,8 @@ import pytest
 
 from broker.domain.account import Event, State
 from broker.domain.records import Held
+from broker.domain.secondlife import Why
+from broker.store.lives import Cause, restore
 from fetchtoken.domain.errors import Unsafe
 from fetchtoken.domain.secret import Secret
 from tests.support.records import NOW, RECORD, a_login, tokens
@@ -189,6 +191,17 @@ async def test_a_restored_account_is_whole_again_after_an_answer(store, account)
     """A rotation ends the time in which an account counts as restored."""
     account = await store.set_flags(account.id, RECORD, restored=True)
     assert not (await _commit(store, await _arm(store, account))).restored
+
+
+async def test_an_answer_of_a_former_life_proves_nothing(store, account):
+    """What a copy finds in its journal may be in the original, too: the account stays restored."""
+    armed = await _arm(store, account)
+    cause = Cause(why=Why.COPIED, detail="/copy", at=NOW)
+    [marked] = await restore(store, {account.id}, cause)
+    assert (marked.state, marked.restored) == (State.IN_DOUBT, True)
+    kept = await _commit(store, armed, event=Event.JOURNAL_ANSWER)
+    assert (kept.state, kept.generation, kept.restored) == (State.ACTIVE, 1, True)
+    assert kept.last_error == "home_copied: /copy"
 
 
 async def test_damaged_tokens_are_not_carried_over(store, sql, armed):
