@@ -97,6 +97,8 @@ def _done() -> None:
         "client ungrant ci work": "other",
         "client rotate ci": "cbk_",
         "client revoke ci": "revoked",
+        "key list": "CURRENT",
+        "key rotate": "rotated to key",
     }.items():
 
         @case(BROKER, 0, words, says=says)

@@ -131,6 +131,11 @@ def _modes() -> None:
 _modes()
 
 
+@case(BROKER, 2, "key rotate: systemd's copy of the key", says="cannot be changed there", hint="COPY")
+def _(stage: Stage) -> Ran:
+    return stage.broker("key", "rotate", CREDENTIALS_DIRECTORY=str(stage.broker_home))
+
+
 @case(BROKER, 8, "the home is another user's", hint="run as its owner")
 def _(stage: Stage) -> Ran:
     need_root("homes of other owners")
