@@ -243,8 +243,9 @@ def _settle(job: Job, journal: str, auth: AuthFile, outcome: Outcome, *, replay:
         remove(journal)
     if outcome.kind is Kind.REFUSED:
         return _report("refused", outcome.code)
-    status = "in_doubt" if outcome.kind is Kind.UNKNOWN else str(outcome.kind)
-    return _report(status, _patience(outcome, time.time()))
+    if outcome.kind is Kind.UNKNOWN:
+        return _report("in_doubt", TWICE if replay else outcome.detail)
+    return _report(str(outcome.kind), _patience(outcome, time.time()))
 
 
 def _patience(outcome: Outcome, answered_at: float) -> str:

@@ -136,7 +136,7 @@ def test_a_second_doubt_uses_the_replay_up(laptop):
     laptop.log_in(**EXPIRED)
     laptop.issuer.fault("reset", times=2)
     run(laptop)
-    assert run(laptop, replay=True)["status"] == "in_doubt"
+    assert run(laptop, replay=True) == {"status": "in_doubt", "detail": TWICE}
     assert run(laptop, replay=True, force=True) == {"status": "in_doubt", "detail": TWICE}
     assert len(laptop.sent()) == 2
 
