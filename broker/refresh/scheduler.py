@@ -20,6 +20,9 @@ __all__ = ["Scheduler"]
 _log = structlog.get_logger("broker.refresh")
 
 _LOOK_EVERY_S = 1.0
+_LONGEST_PAUSE_S = 10.0
+"""A pause goes by a clock that stands still while the machine sleeps, and that nobody can set."""
+
 _AGAIN_S = 5.0
 """When an attempt could not even begin (a full disk, a store that is down)."""
 
@@ -104,5 +107,5 @@ class Scheduler:
         if self._recovery.outstanding():
             return _LOOK_EVERY_S
         if not self._heap:
-            return 3600.0
-        return min(max(self._heap[0][0] - self._shop.rules.clock(), 0.0), 3600.0)
+            return _LONGEST_PAUSE_S
+        return min(max(self._heap[0][0] - self._shop.rules.clock(), 0.0), _LONGEST_PAUSE_S)
