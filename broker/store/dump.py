@@ -102,8 +102,7 @@ async def load(
             await put()
             into = document
         else:
-            row = dict(zip(into["columns"], map(_value, document), strict=True))
-            waiting.append(change(into["table"], row))
+            waiting.append(change(into["table"], _row(into["columns"], document, name)))
         if len(waiting) >= _ROWS_AT_ONCE:
             await put()
     await put()
@@ -130,8 +129,15 @@ def _named_bytes(value: object) -> dict[str, str]:
     raise TypeError(type(value).__name__)
 
 
+def _row(columns: Iterable[str], values: Iterable[Any], name: str) -> Row:
+    try:
+        return dict(zip(columns, map(_value, values), strict=True))
+    except (KeyError, TypeError, ValueError):
+        raise _no_store(name) from None
+
+
 def _value(value: Any) -> Any:
-    return b64decode(value["b"]) if isinstance(value, dict) else value
+    return b64decode(value["b"], validate=True) if isinstance(value, dict) else value
 
 
 def _parse(line: bytes, name: str) -> Any:
@@ -141,4 +147,8 @@ def _parse(line: bytes, name: str) -> Any:
         document = None
     if isinstance(document, list) or (isinstance(document, dict) and {"table", "columns"} <= document.keys()):
         return document
-    raise Malformed(f"{name} holds something else than a store", hint="take an earlier backup")
+    raise _no_store(name)
+
+
+def _no_store(name: str) -> Malformed:
+    return Malformed(f"{name} holds something else than a store", hint="take an earlier backup")
