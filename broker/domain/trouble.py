@@ -25,8 +25,9 @@ _USED_BEFORE = frozenset({"refresh_token_reused", "invalid_grant"})
 
 _IF_ALONE = "if no other broker uses its login"
 
-_SECOND_LIVES = {
-    Why.BACKUP: "comes from a backup or an older copy of this home: its login may have moved on since",
+_SECOND_LIVES: dict[Why | None, str] = {
+    None: "comes from a backup or an older copy of this home: its login may have moved on since",
+    Why.BACKUP: "comes from a backup made at {detail}: its login may have moved on since",
     Why.PUT_BACK: "is older in the store than this home has seen it: an old database file was put back",
     Why.OTHER_HOME: "came in a store that belongs to another home, where its login may still be in use",
     Why.COPIED: "lies in a copy of another home ({detail}), where its login may still be in use",
@@ -145,8 +146,7 @@ def _pending(account: Account) -> tuple[Kind, str, str] | None:
 
 def _second_life(account: Account) -> str:
     why, detail = why_of(account.last_error)
-    words = _SECOND_LIVES.get(why or Why.BACKUP, _SECOND_LIVES[Why.BACKUP])
-    return words.format(detail=detail, file=account.source_path)
+    return _SECOND_LIVES[why].format(detail=detail, file=account.source_path)
 
 
 def _by_file(account: Account) -> str:

@@ -88,6 +88,14 @@ def scene(tmp_path, issuer):
             daemon.kill()
 
 
+def carry_key(scene: Scene) -> None:
+    """Bring the original's master key to its other home."""
+    scene.other.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key = scene.other.home / "master.key"
+    key.touch(mode=0o600)
+    key.write_bytes((scene.original.home / "master.key").read_bytes())
+
+
 def check_told(scene: Scene, daemon: Daemon, problem: str, why: str) -> None:
     """The token is served, nothing is sent, and everybody is told the same."""
     before = len(scene.decisions())
@@ -201,16 +209,35 @@ def test_a_newer_database_after_an_older_one(scene, tmp_path):
 def test_a_database_in_another_home(scene):
     """Store and key alone, carried into a fresh home: the usual way to put a backup back by hand."""
     assert scene.other.admin("init").code == 0
-    for name in ("master.key", "broker.db"):
-        (scene.other.home / name).unlink()
+    (scene.other.home / "broker.db").unlink()
     set_aside(scene.original.home, scene.other.home / "broker.db")
     (scene.other.home / "broker.db").chmod(0o600)
-    (scene.other.home / "master.key").touch(mode=0o600)
-    (scene.other.home / "master.key").write_bytes((scene.original.home / "master.key").read_bytes())
+    carry_key(scene)
     scene.rotate()
     scene.other.start(**DUE)
     problem = "came in a store that belongs to another home, where its login may still be in use"
     check_told(scene, scene.other, problem, "store_of_another_home")
+    scene.check_untouched(exchanges=1)
+
+
+def test_last_weeks_backup_next_to_the_original(scene, tmp_path):
+    """A backup, restored while the original goes on, serves what is live and sends nothing."""
+    file = tmp_path / "week.backup"
+    assert scene.original.admin("backup", str(file)).code == 0
+    scene.rotate()
+    carry_key(scene)
+    restored = scene.other.admin("restore", str(file))
+    assert restored.code == 0, restored
+    scene.other.start(**DUE)
+    problem = "comes from a backup made at TIME: its login may have moved on since"
+    with pytest.raises(FetchTokenError) as refused:
+        scene.other.call("account_refresh", name="work")
+    assert plain(refused.value.message) == f"work {problem}; {SAFE}"
+    assert refused.value.hint == TODO
+    assert scene.other.get("/codex/work", scene.key).status == 200
+    checked = scene.other.admin("check")
+    assert checked.code == 3
+    assert plain(checked.err) == f"codex-broker: work {problem}; {SAFE}\nhint: {TODO}\n"
     scene.check_untouched(exchanges=1)
 
 

@@ -21,6 +21,8 @@ BROKER = {
     "after journal created":     _OLD,
     "before intent armed":       _OLD,
     "after intent armed":        _OLD,
+    "before intent marked":      _OLD,
+    "after intent marked":       _OLD,
     "before process started":   "old     old     old     old     new",
     "after process started":    "old     old     old     old     new",
     "before frame written":     "old     old     old     old     new",
@@ -37,6 +39,8 @@ BROKER = {
     "after tokens committed":    _NEW,
     "before roster updated":     _NEW,
     "after roster updated":      _NEW,
+    "before outcome marked":     _NEW,
+    "after outcome marked":      _NEW,
     "before journal removed":    _NEW,
     "after journal removed":     _NEW,
 }  # fmt: skip

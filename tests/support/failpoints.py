@@ -37,11 +37,13 @@ _EXCHANGE_POINTS = {
 _DAEMON_POINTS = {
     "journal created": ("broker.refresh.journals:Journals.begin", 1),
     "intent armed": ("broker.store.store:Store.arm", 1),
+    "intent marked": ("broker.refresh.highwater:HighWater.note", 1),
     "process started": ("broker.refresh.process:subprocess.Popen", 1),
     "frame written": ("broker.refresh.process:ExchangeProcess._hand_over", 1),
     "report read": ("broker.refresh.process:ExchangeProcess._listen", 1),
     "tokens committed": ("broker.store.store:Store.commit_tokens", 1),
     "roster updated": ("broker.domain.roster:Roster.put_account", 2),
+    "outcome marked": ("broker.refresh.highwater:HighWater.note", 2),
     "journal removed": ("broker.refresh.journals:Journals.forget", 1),
 }
 
