@@ -12,7 +12,7 @@ import sys
 from typing import Any
 from unittest import mock
 
-__all__ = ["CODE", "POINTS"]
+__all__ = ["CODE", "POINTS", "RESTORE_POINTS"]
 
 CODE = 137
 
@@ -24,8 +24,20 @@ _PLACES = {
     "finish": "broker.admin.adoption:AdoptionOperations.account_adopt_finish",
 }
 
+_RESTORE_PLACES = {
+    "key file": "broker.ops.restore:keep_keyring",
+    "schema": "broker.store.restoring:upgrade",
+    "rows": "broker.store.restoring:load",
+    "commit": "broker.ops.restore:_fill",
+    "settings": "broker.ops.restore:make_home",
+    "record": "broker.ops.restore:_begin",
+}
+
 POINTS = [f"{when} {name}" for name in _PLACES for when in ("before", "after")]
-"""Every point there is, in the order of an adoption."""
+"""Every point of an adoption, in its order."""
+
+RESTORE_POINTS = [f"{when} {name}" for name in _RESTORE_PLACES for when in ("before", "after")]
+"""Every point of a restore, in its order; ``after rows`` is inside the transaction."""
 
 
 def _dying(function: Any, when: str) -> Any:
@@ -62,7 +74,7 @@ def main() -> int:
     from broker.cli.entry import run
 
     when, _, name = sys.argv[1].partition(" ")
-    module_name, _, path = _PLACES[name].partition(":")
+    module_name, _, path = {**_PLACES, **_RESTORE_PLACES}[name].partition(":")
     owner: Any = importlib.import_module(module_name)
     *parents, attribute = path.split(".")
     for parent in parents:
