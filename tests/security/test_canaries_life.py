@@ -23,7 +23,9 @@ MAY_HOLD = {
     "home/torn/*.json": {"refresh token", *TOKENS},
     "home/.cache/codex-fetchtoken/*.json": TOKENS,
     "home/key": {"API key"},
+    "home/words": {"passphrase"},
     "home/.local/state/codex-broker/master.key": {"master key"},
+    "home/restored/master.key": {"master key"},
     "codex-broker environ": set(PASSWORDS),
     "codex-fetchtoken environ": {"API key", *PASSWORDS},
     "fetchtoken.* environ": {"proxy password"},
@@ -82,6 +84,7 @@ def live(life: Life) -> None:
     fetches(life, key)
     misuses(life, key)
     breaks(life)
+    backs_up(life)
     crashes(life, key)
     renews_a_file(life, key)
 
@@ -171,6 +174,23 @@ def held(life: Life, name: str) -> dict[str, object]:
     return next(one for one in life.daemon.call("accounts_list") if one["account"] == name)
 
 
+def backs_up(life: Life) -> None:
+    """Backups without and with the key, one brought back by its passphrase, one refused."""
+    passphrase = "correct horse battery staple"
+    life.scanner.add("passphrase", passphrase)
+    words = life.machine.write("words", passphrase)
+    kept, keyed = (str(life.home / name) for name in ("store.backup", "keyed.backup"))
+    restored = str(life.home / "restored")
+    assert life.does(BROKER, "backup", kept).code == 0
+    assert life.does(BROKER, "backup", keyed, "--with-key", "--passphrase-file", str(words)).code == 0
+    assert life.does(BROKER, "restore", kept, "--home", restored).code == 2
+    how = ("--home", restored, "--passphrase-file", "-")
+    assert life.does(BROKER, "--verbose", "restore", keyed, *how, stdin="another passphrase").code == 2
+    assert life.does(BROKER, "restore", keyed, *how, "--json", stdin=passphrase).code == 0
+    life.does(BROKER, "account", "list", "--home", restored)
+    life.look("after a restore")
+
+
 def crashes(life: Life, key: str) -> None:
     """SIGABRT of everything, kill -9 in mid-exchange, and a recovery from the journal."""
     login = life.knows(life.issuer.mint())
@@ -227,7 +247,9 @@ def test_the_life_was_lived(life):
         "home/.codex/auth.json": TOKENS,
         "home/local/auth.json": {"refresh token", *TOKENS},
         "home/key": {"API key"},
+        "home/words": {"passphrase"},
         "home/.local/state/codex-broker/master.key": {"master key"},
+        "home/restored/master.key": {"master key"},
     }.items():
         assert {(place, name) for name in names} <= found
     assert any(where.startswith("home/.cache") for where, _ in found)
@@ -243,6 +265,7 @@ def names_in(life, text, words):
 
 MOMENTS = [
     "after many errors",
+    "after a restore",
     "in mid-exchange",
     "after kill -9 in mid-exchange",
     "with an answer in the journal",
