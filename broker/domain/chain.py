@@ -1,7 +1,7 @@
 """The audit trail as chains: how a record is bound to all records before it.
 
 A chain is what one home wrote, in order: record 0 says why it begins and what was there before, the
-records after it count on by one. Each carries ``mac[n] = HMAC(key, mac[n-1] || chain || n || every
+records after it count on by one. Each carries ``mac[n] = MAC(key, mac[n-1] || n || chain || every
 field)``, so whoever lacks the key can neither change, drop, move nor insert one without breaking a
 link. What a chain cannot show by itself is that its end is missing: its head, (chain, number, mac),
 is kept outside the store (:mod:`broker.store.headfile`), and a chain that begins later names the
@@ -15,20 +15,16 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import sha256
+from hashlib import blake2b
 from struct import pack
 from typing import Any, NamedTuple
 
 from broker.domain.records import AuditRecord
 
-__all__ = ["OLDER", "Entry", "Head", "Mac", "Reason", "Start", "extend", "link", "parse_start"]
+__all__ = ["OLDER", "Entry", "Head", "Mac", "Reason", "Row", "Start", "extend", "link", "parse_start"]
 
 OLDER = ""
 """The name under which records lie that were written before there were chains."""
-
-_FIELDS = len(AuditRecord._fields)
-_NUMBERS = f">qd{_FIELDS}I"
-_BLOCK = 64
 
 
 class Head(NamedTuple):
@@ -47,36 +43,32 @@ class Entry(NamedTuple):
     record: AuditRecord
     mac: bytes
 
-    def row(self) -> tuple[Any, ...]:
-        """Return its columns in the table's order."""
-        return (self.chain, self.seq, *self.record, self.mac)
+
+Row = tuple[Any, ...]
+"""An entry as the table has it: chain, number, the record's fields in order, mac."""
 
 
 class Mac:
-    """HMAC-SHA256 (RFC 2104) under one key; a third faster than :func:`hmac.digest` for short texts.
+    """Keyed BLAKE2b of 32 bytes (RFC 7693): a third of the time of an HMAC, which every token waits for.
 
     Args:
         key: at most 64 bytes.
     """
 
-    __slots__ = ("_inner", "_outer")
+    __slots__ = ("_keyed",)
 
     def __init__(self, key: bytes) -> None:
-        block = key.ljust(_BLOCK, b"\0")
-        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
-        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
+        self._keyed = blake2b(key=key, digest_size=32)
 
     def __call__(self, data: bytes) -> bytes:
-        """Return the 32 bytes for a text."""
-        inner = self._inner.copy()
-        inner.update(data)
-        outer = self._outer.copy()
-        outer.update(inner.digest())
-        return outer.digest()
+        """Return the mac of a text."""
+        keyed = self._keyed.copy()
+        keyed.update(data)
+        return keyed.digest()
 
 
 def link(mac: Mac, before: bytes, chain: str, seq: int, record: AuditRecord) -> bytes:
-    """Return the mac of a record: every field with its length, so that no two records read alike.
+    """Return the mac of a record: every field, written so that no two records read alike.
 
     Args:
         mac: under the trail's key.
@@ -88,20 +80,27 @@ def link(mac: Mac, before: bytes, chain: str, seq: int, record: AuditRecord) -> 
     Raises:
         UnicodeError: a text that no encoding can write.
     """
-    at, *texts = record
-    parts = [text.encode() for text in (chain, *texts)]
-    return mac(before + pack(_NUMBERS, seq, at, *map(len, parts)) + b"".join(parts))
+    return mac(before + pack(">qd", seq, record[0]) + _joined((chain, *record[1:])))
 
 
-def extend(mac: Mac, head: Head, records: Iterable[AuditRecord]) -> list[Entry]:
-    """Return records as the next entries after a head; raises UnicodeError as :func:`link`."""
+def extend(mac: Mac, head: Head, records: Iterable[AuditRecord]) -> tuple[list[Row], Head]:
+    """Return records as the rows after a head, and the new head; raises UnicodeError as :func:`link`."""
     chain, seq, before = head
-    entries = []
+    rows = []
     for record in records:
         seq += 1
         before = link(mac, before, chain, seq, record)
-        entries.append(Entry(chain, seq, record, before))
-    return entries
+        rows.append((chain, seq, *record, before))
+    return rows, Head(chain, seq, before)
+
+
+def _joined(texts: Sequence[str]) -> bytes:
+    joined = "\0".join(texts)
+    if joined.count("\0") < len(texts):
+        return joined.encode()
+    # One of them holds the separator: lengths instead, behind a byte with which no UTF-8 begins.
+    parts = [text.encode() for text in texts]
+    return b"\xff" + pack(f">{len(parts)}I", *map(len, parts)) + b"".join(parts)
 
 
 class Reason(StrEnum):

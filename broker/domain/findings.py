@@ -3,14 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from broker.domain.chain import Head, Start
+from broker.domain.chain import Head, Row, Start
 
-__all__ = ["ChainSeen", "Finding", "Kind", "Known", "Row"]
-
-Row = Sequence[Any]
-"""Chain, number, the fields of a record in order, mac."""
+__all__ = ["ChainSeen", "Finding", "Kind", "Known"]
 
 
 class Kind(StrEnum):

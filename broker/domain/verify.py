@@ -10,8 +10,8 @@ head file, and the heads that records 0 of other chains name.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from broker.domain.chain import OLDER, Entry, Head, Mac, Reason, Start, link, parse_start
-from broker.domain.findings import ChainSeen, Finding, Kind, Known, Row
+from broker.domain.chain import OLDER, Entry, Head, Mac, Reason, Row, Start, link, parse_start
+from broker.domain.findings import ChainSeen, Finding, Kind, Known
 from broker.domain.records import AuditRecord
 
 __all__ = ["Verifier"]

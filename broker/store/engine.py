@@ -153,15 +153,14 @@ class AuditSink:
             found = self._connection.execute(self._head, {"of": self._chain}).fetchone()
             if found is None:
                 raise sqlite3.IntegrityError(f"audit chain {self._chain} has no head any more")
-            entries = extend(self._mac, Head(*found), records)
-            self._connection.executemany(self._insert, [entry.row() for entry in entries])
-            last = entries[-1]
-            self._connection.execute(self._move, {"of": self._chain, "to": last.seq, "by": last.mac})
+            rows, head = extend(self._mac, Head(*found), records)
+            self._connection.executemany(self._insert, rows)
+            self._connection.execute(self._move, {"of": self._chain, "to": head.seq, "by": head.mac})
             self._connection.execute("COMMIT")
         finally:
             if self._connection.in_transaction:
                 self._connection.rollback()
-        self._file.advance(Head(self._chain, last.seq, last.mac))
+        self._file.advance(head)
 
     def close(self) -> None:
         """Close the connection."""

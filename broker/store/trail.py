@@ -8,7 +8,7 @@ chain's row in ``audit_heads`` and tell the head file after their commit.
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, insert, select, type_coerce, update
 from sqlalchemy.exc import IntegrityError
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import NullType
 
 from broker.domain.audit import Action
-from broker.domain.chain import OLDER, Head, Mac, Reason, Start, extend, link, parse_start
+from broker.domain.chain import OLDER, Head, Mac, Reason, Row, Start, extend, link, parse_start
 from broker.domain.records import AuditRecord
 from broker.store.audit import read_rows
 from broker.store.changes import read_counter
@@ -87,15 +87,11 @@ class Appending:
         row = found.one_or_none()
         if row is None or not _is_head(Head._make(row)):
             raise _torn(chain, "it has no head")
-        entries = extend(self._trail.mac, Head._make(row), records)
-        names = audit.c.keys()
+        rows, self._head = extend(self._trail.mac, Head._make(row), records)
         try:
-            await self._connection.execute(
-                _insert, [dict(zip(names, one.row(), strict=True)) for one in entries]
-            )
+            await self._connection.execute(_insert, [_named(values) for values in rows])
         except IntegrityError as error:
             raise _torn(chain, str(error.orig)) from None
-        self._head = Head(chain, entries[-1].seq, entries[-1].mac)
         moved = _move.values(seq=self._head.seq, mac=self._head.mac)
         await self._connection.execute(moved, {"of": chain})
 
@@ -262,12 +258,15 @@ async def _older(connection: AsyncConnection, mac: Mac) -> Head | None:
 async def _begin(
     connection: AsyncConnection, mac: Mac, file: HeadFile, chain: str, record: AuditRecord
 ) -> Head:
-    [entry] = extend(mac, Head(chain, -1, b""), [record])
-    head = Head(chain, entry.seq, entry.mac)
+    [row], head = extend(mac, Head(chain, -1, b""), [record])
     file.begin(head)
-    await connection.execute(_insert, dict(zip(audit.c.keys(), entry.row(), strict=True)))
+    await connection.execute(_insert, _named(row))
     await connection.execute(insert(audit_heads), head._asdict())
     return head
+
+
+def _named(row: Row) -> dict[str, Any]:
+    return dict(zip(audit.c.keys(), row, strict=True))
 
 
 def _torn(chain: str, why: str) -> Unavailable:

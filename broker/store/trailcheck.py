@@ -5,8 +5,8 @@ import time
 
 from sqlalchemy import func, select
 
-from broker.domain.chain import OLDER, Head
-from broker.domain.findings import Finding, Kind, Known, Row
+from broker.domain.chain import OLDER, Head, Row
+from broker.domain.findings import Finding, Kind, Known
 from broker.domain.verify import Verifier
 from broker.store.audit import read_rows
 from broker.store.engine import DAMAGED

@@ -1,6 +1,6 @@
 """The links of the audit trail: what is bound, and that nothing else reads alike."""
 
-import hmac
+from hashlib import blake2b
 
 import pytest
 from hypothesis import given
@@ -13,15 +13,17 @@ KEY = b"k" * 32
 MAC = Mac(KEY)
 RECORD = AuditRecord(1.5, "token.served", "laptop", "work", "127.0.0.1", "id", "ok", "detail")
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+texts = st.text(st.sampled_from("\0\xffa") | st.characters(exclude_categories=["Cs"]), max_size=8)
 records = st.builds(AuditRecord, st.floats(0, 1e12), *[texts] * 7)
 places = st.tuples(st.binary(max_size=32), texts, st.integers(0, 2**62), records)
 
 
 @given(st.binary(max_size=200), st.binary(max_size=64))
-def test_it_is_the_hmac_of_rfc_2104(data, key):
-    """For every text and key it is what the standard library computes."""
-    assert Mac(key)(data) == hmac.digest(key, data, "sha256")
+def test_it_is_keyed_blake2b(data, key):
+    """For every text and key it is what RFC 7693 says, however often the key is used."""
+    mac = Mac(key)
+    mac(b"another text")
+    assert mac(data) == blake2b(data, key=key, digest_size=32).digest()
 
 
 @given(places, places)
@@ -30,6 +32,16 @@ def test_different_records_have_different_macs(one, other):
     # The mac before is of one length in a chain: 32 bytes, or none for record 0.
     one, other = ((bytes(before).ljust(32, b"\0"), *rest) for before, *rest in (one, other))
     assert (link(MAC, *one) == link(MAC, *other)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(("a\0b", "c"), ("a", "b\0c")), (("a", "\0"), ("a\0", "")), (("", "\0"), ("\0", ""))],
+)
+def test_a_separator_in_a_text_changes_no_borders(one, other):
+    """Texts that read alike when put together have different macs."""
+    records = [RECORD._replace(peer=peer, request_id=request_id) for peer, request_id in (one, other)]
+    assert link(MAC, b"", "c", 1, records[0]) != link(MAC, b"", "c", 1, records[1])
 
 
 @pytest.mark.parametrize("field", AuditRecord._fields)
@@ -46,10 +58,13 @@ def test_another_key_has_other_macs():
 
 def test_records_are_counted_and_linked():
     """Each goes on from the one before it."""
-    first, second = extend(MAC, Head("c", 4, b"m"), [RECORD, RECORD])
-    assert (first.chain, first.seq, first.mac) == ("c", 5, link(MAC, b"m", "c", 5, RECORD))
-    assert (second.seq, second.mac) == (6, link(MAC, first.mac, "c", 6, RECORD))
-    assert first.row() == ("c", 5, *RECORD, first.mac)
+    first, second = (
+        link(MAC, b"m", "c", 5, RECORD),
+        link(MAC, link(MAC, b"m", "c", 5, RECORD), "c", 6, RECORD),
+    )
+    rows, head = extend(MAC, Head("c", 4, b"m"), [RECORD, RECORD])
+    assert rows == [("c", 5, *RECORD, first), ("c", 6, *RECORD, second)]
+    assert head == Head("c", 6, second)
 
 
 def test_a_text_that_cannot_be_written_is_refused():
