@@ -60,7 +60,7 @@ ROWS = (
     Row("kills", 1, 5000, "kills of the broker alone", _kills(Target.BROKER)),
     Row("both", 2, 2000, "kills of the broker and its exchanges together", _kills(Target.BOTH)),
     Row("exchange", 2, 1000, "kills of exchange processes alone", _kills(Target.EXCHANGE)),
-    Row("local", 3, 50, "kills of codex-fetchtoken", run_local),
+    Row("local", 3, 1000, "kills of codex-fetchtoken and its exchange process", run_local),
     Row("key-rotations", 11, 100, "changes of the master key begun, broker killed", run_key_rotations),
     Row("backups", 11, 100, "backups under load, each restored beside the original", run_backups),
 )

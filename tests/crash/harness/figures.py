@@ -1,5 +1,6 @@
 """What a run comes to: figures for people and for machines."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -35,6 +36,8 @@ class Figures:
     reused_at_issuer: int = 0
     recoveries_s: list[float] = field(default_factory=list)
     """From the start of the process to the first token served, seconds."""
+    ends: Counter[str] = field(default_factory=Counter)
+    """How often what was killed came to which end, where the row tells them apart."""
     wrong: list[str] = field(default_factory=list)
     """Whatever else must not be."""
 
@@ -57,6 +60,7 @@ class Figures:
         self.losses += other.losses
         self.reused_at_issuer += other.reused_at_issuer
         self.recoveries_s += other.recoveries_s
+        self.ends += other.ends
         self.wrong += other.wrong
 
     def to_document(self) -> dict[str, Any]:
@@ -73,6 +77,7 @@ class Figures:
             "restarts": len(self.recoveries_s),
             "recovery_p50_s": percentile(self.recoveries_s, 50),
             "recovery_p99_s": percentile(self.recoveries_s, 99),
+            "ends": dict(sorted(self.ends.items())),
             "explanations": [asdict(loss) for loss in self.losses],
             "wrong": self.wrong,
         }
@@ -88,6 +93,8 @@ class Figures:
         if self.recoveries_s:
             p50, p99 = table["recovery_p50_s"], table["recovery_p99_s"]
             lines.append(f"  restart to first token: p50 {p50} s, p99 {p99} s, of {len(self.recoveries_s)}")
+        if self.ends:
+            lines.append("  " + ", ".join(f"{end} {count}" for end, count in sorted(self.ends.items())))
         for loss in self.losses:
             seen = ", ".join(f"#{entry['seq']} {entry['decision']}" for entry in loss.issuer) or "nothing"
             word = "explained" if loss.explained else "NOT EXPLAINED"
