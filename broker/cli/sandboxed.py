@@ -77,7 +77,7 @@ async def _offer(parts: Parts, issuer: SandboxIssuer, url: str) -> None:
     """Make account and client where they are missing, and print the line to paste."""
     actor = Actor(f"uid:{os.geteuid()} pid:{os.getpid()}", secrets.token_hex(8))
     account = parts.roster.account(_NAME)
-    if account is None or account.state is State.LOGIN_REQUIRED:
+    if account is None or account.restored or account.state is State.LOGIN_REQUIRED:
         document = json.dumps(issuer.mint(**_WHO).document)
         documents = [{"text": document, "path": issuer.url}]
         params = {"documents": documents, "name": _NAME, "sole_owner": True}

@@ -13,6 +13,7 @@ import pytest
 from broker.cli.programs import program
 from tests.support.broker import Broker, Daemon
 from tests.support.issuer import Issuer, start_issuer_process
+from tests.support.lives import seen_ago
 from tests.support.need import missing
 from tests.support.wait import until_sync
 
@@ -114,6 +115,19 @@ def test_the_sandbox_line_prints_a_token(tmp_path: Path) -> None:
         (again,) = commands(daemon, 1)
         second = paste(again, tmp_path)
     assert (second.returncode, second.stdout) == (0, first.stdout), "the second run uses the home again"
+
+
+def test_a_sandbox_left_alone_for_weeks_still_works(tmp_path: Path) -> None:
+    """Nobody else can hold a sandbox's login: it is replaced, without asking anybody."""
+    person = Broker(tmp_path, None)
+    with person.daemon("up", "--sandbox", "--port", "0") as daemon:
+        commands(daemon, 1)
+    seen_ago(tmp_path / "home" / "sandbox", 30 * 86_400)
+    with person.daemon("up", "--sandbox", "--port", "0") as daemon:
+        (line,) = commands(daemon, 1)
+        assert paste(line, tmp_path).returncode == 0
+        sandbox = ("--home", str(tmp_path / "home" / "sandbox"))
+        assert person.json("account", "show", "sandbox", *sandbox)["problem"] is None
 
 
 def test_a_second_daemon_names_the_first(broker: Broker) -> None:
