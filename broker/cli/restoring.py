@@ -62,7 +62,7 @@ def tell_restored(restored: Restored, place: Place, *, as_json: bool) -> None:
         speech.note(f"its master keys are in {restored.key_file} now: keep a copy elsewhere")
     force = shlex.join(["codex-broker", "account", "refresh", "--all", "--force", *place.options()])
     speech.note(
-        "tokens that live are served, clients keep their keys, and nothing is sent to the issuer by itself"
+        "live tokens are served, clients are as they were then, and nothing is sent to the issuer by itself"
     )
     speech.note("is the broker that made this backup still at work? leave the logins to it")
     speech.note(
