@@ -28,6 +28,8 @@ _LANES = 2
 _ACCOUNTS = 6
 _FIRST_WINDOW_S = 0.5
 _BEYOND_A_CHANGE = 1.2
+_REWRAPPING_S = 0.15
+"""Most of a change is waiting for exchanges; half of the kills fall into its busy beginning."""
 _WITHOUT_A_DAEMON = 0.25
 """Part of the changes that are gone on with by a command that opens the store itself."""
 _GONE = (FetchTokenError, OSError, HTTPException)
