@@ -1,23 +1,23 @@
-"""System calls that fail by ``strace`` in mid-refresh: nothing acknowledged is lost, nothing is silent.
+"""Row 5: system calls that fail by ``strace`` in mid-refresh: nothing confirmed is lost, nothing is silent.
 
-``python -m tests.crash.injections COUNT SEED`` prints the figures and exits 1 where a promise broke.
-
-``run_injections(60, seed=1)`` lets a seeded choice of call, turn and error meet the local command
-or the broker's, each with a login of its own. The strict issuer's log and a clean run afterwards judge.
+A seeded choice of call, turn and error meets the local command or the broker's, each with a login of
+its own. The strict issuer's log and a clean run afterwards judge.
 """
 
 import asyncio
-import json
 import random
+import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count, cycle
 from pathlib import Path
+from typing import Any
 
 from broker.domain.account import State
 from broker.seal.box import Seal
@@ -31,19 +31,12 @@ from tests.support.need import need_program
 from tests.support.wait import until
 from tests.unit.refresh.conftest import World
 
-__all__ = ["run_injections"]
+__all__ = ["Injected", "run_injections"]
 
-_CALLS = {
-    "fsync": 9,
-    "fdatasync": 4,
-    "write": 14,
-    "pwrite64": 24,
-    "ftruncate": 3,
-    "fallocate": 2,
-    "rename": 4,
-    "openat": 320,
-}
-"""The highest turn that is tried, counted by strace in each process of its own."""
+_CALLS = ("fallocate", "fdatasync", "fsync", "ftruncate", "openat", "pwrite64", "rename", "write")
+_ERRORS = ("EIO", "ENOSPC")
+_SUBJECTS = ("local", "local", "broker")
+"""In turns."""
 
 _LIMIT_S = 120
 _ROOT = Path(__file__).parents[2]
@@ -73,43 +66,75 @@ class Verdict:
     ran: Ran
 
 
-def run_injections(count: int, seed: int) -> dict[str, object]:
+@dataclass(slots=True)
+class Injected:
+    """What all of them came to."""
+
+    failed: int = 0
+    """Calls that failed."""
+    missed: int = 0
+    """Further runs, in which the call was not made that often."""
+    ends: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+    codes: Counter[int] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)
+    """A line for each that broke a promise."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the promise was kept."""
+        return not self.broken
+
+    def take(self, verdict: Verdict) -> None:
+        """Enter one."""
+        self.failed += verdict.hit
+        self.missed += not verdict.hit
+        if verdict.hit:
+            self.ends[verdict.end] += 1
+            self.calls[verdict.injection.call] += 1
+            self.codes[verdict.ran.code] += 1
+        if verdict.end in ("lost", "silent"):
+            self.broken.append(f"{verdict.end}: {verdict.injection}: {verdict.ran}")
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "what": "failing system calls",
+            "failed_calls": self.failed,
+            "runs_without": self.missed,
+            **{end.replace(" ", "_"): self.ends[end] for end in ("held", "in doubt", "lost", "silent")},
+            "calls": dict(sorted(self.calls.items())),
+            "exit_codes": {str(code): count for code, count in sorted(self.codes.items())},
+            "wrong": self.broken,
+        }
+
+    def to_text(self) -> str:
+        """Return it as lines for people."""
+        ends = ", ".join(f"{self.ends[end]} {end}" for end in ("held", "in doubt", "lost", "silent"))
+        calls = ", ".join(f"{call} {count}" for call, count in sorted(self.calls.items()))
+        lines = [f"failing system calls: {self.failed}: {ends}", f"  {calls}"]
+        return "\n".join(lines + [f"  WRONG: {text}" for text in self.broken])
+
+
+def run_injections(count: int, *, seed: int, tell: Callable[[], None] = lambda: None) -> Injected:
     """Let so many system calls fail.
 
     Args:
-        count: injections; two thirds meet the local command, one third ``codex-broker account refresh``.
+        count: calls; two thirds meet the local command, one third ``codex-broker account refresh``.
         seed: of the choice; the same seed chooses the same.
-
-    Returns:
-        ``injections``, ``hits`` (the call was reached), ``held``, ``in_doubt``, ``lost``, ``silent``,
-        ``exit_codes``, and in ``failures`` a line for each that broke a promise.
+        tell: called after each.
     """
     chance = random.Random(seed)
-    chosen = []
-    for number in range(count):
-        call = chance.choice(sorted(_CALLS))
-        error = chance.choice(("EIO", "ENOSPC"))
-        subject = "broker" if number % 3 == 2 else "local"
-        chosen.append(Injection(subject, call, error, chance.randint(1, _CALLS[call])))
+    found = Injected()
     with tempfile.TemporaryDirectory() as name, issuer_in_thread() as issuer, ThreadPoolExecutor(2) as pool:
         stage = _Stage(Path(name), issuer)
-        verdicts = list(pool.map(stage.run, range(count), chosen))
-    ends = Counter(verdict.end for verdict in verdicts)
-    return {
-        "seed": seed,
-        "injections": count,
-        "hits": sum(verdict.hit for verdict in verdicts),
-        "held": ends["held"],
-        "in_doubt": ends["in doubt"],
-        "lost": ends["lost"],
-        "silent": ends["silent"],
-        "exit_codes": dict(sorted(Counter(verdict.ran.code for verdict in verdicts).items())),
-        "failures": [
-            f"{verdict.end}: {verdict.injection}: {verdict.ran}"
-            for verdict in verdicts
-            if verdict.end in ("lost", "silent")
-        ],
-    }
+        # A call that is not made that often fails nowhere, and another try is due.
+        while found.failed < count and found.holds:
+            for verdict in pool.map(stage.run, [stage.choose(chance) for _ in range(count - found.failed)]):
+                found.take(verdict)
+                if verdict.hit:
+                    tell()
+    return found
 
 
 class _Stage:
@@ -124,10 +149,34 @@ class _Stage:
         self._template = Broker(root / "template", issuer)
         self._template.root.mkdir()
         assert self._template.run("init").code == 0
+        self._runs = count()
+        self._turns = {subject: self._counted(subject) for subject in sorted({*_SUBJECTS})}
+        self._subjects = cycle(_SUBJECTS)
 
-    def run(self, number: int, injection: Injection) -> Verdict:
-        root = self._root / str(number)
+    def choose(self, chance: random.Random) -> Injection:
+        """Choose the next subject in turn, and one of its calls, its turn and its error by chance."""
+        subject = next(self._subjects)
+        turns = self._turns[subject]
+        call = chance.choice(sorted(turns))
+        return Injection(subject, call, chance.choice(_ERRORS), chance.randint(1, turns[call]))
+
+    def _counted(self, subject: str) -> dict[str, int]:
+        """Run it undisturbed; return how often the one of its processes that does so most makes each call."""
+        root = self._place()
+        trace = root / "trace"
+        before = (self._strace, "-f", "-qq", "-o", str(trace), "-e", f"trace={','.join(_CALLS)}")
+        (self._local if subject == "local" else self._broker)(root, before)
+        counts = Counter(re.findall(r"(?m)^(\d+) +(\w+)\(", trace.read_text()))
+        return {call: max(of for (_, name), of in counts.items() if name == call) for _, call in counts}
+
+    def _place(self) -> Path:
+        root = self._root / str(next(self._runs))
         root.mkdir()
+        return root
+
+    def run(self, injection: Injection) -> Verdict:
+        """Let one call fail."""
+        root = self._place()
         trace = root / "trace"
         before = (
             *(self._strace, "-f", "--seccomp-bpf", "-qq", "-o", str(trace)),
@@ -210,9 +259,3 @@ async def _reopened(home: Path, issuer: Issuer) -> tuple[State, int, str]:
 
 def _held(world: World) -> bool:
     return any(world.journals.look(name).phase == "held" for name in world.journals.attempts())
-
-
-if __name__ == "__main__":
-    result = run_injections(*(int(word) for word in sys.argv[1:3]))
-    sys.stdout.write(json.dumps(result, indent=2) + "\n")
-    sys.exit(1 if result["failures"] else 0)
