@@ -2,14 +2,16 @@
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.crash.operated import Operated, operated
 from tests.support.issuer import Issuer
 from tests.support.processes import children, is_exchange, state, stop
-from tests.support.programs import Machine
+from tests.support.programs import BROKER, Machine, ended
 from tests.support.wait import until_sync
 
 SIGNALS = [(signal.SIGTERM, 0), (signal.SIGINT, 130)]
@@ -28,6 +30,12 @@ def tell(broker: Operated, number: signal.Signals) -> None:
     until_sync(lambda: '"stopping"' in broker.daemon.log)
 
 
+def is_listening(url: str) -> bool:
+    parts = urlsplit(url)
+    with socket.socket() as caller:
+        return caller.connect_ex((parts.hostname, parts.port)) == 0
+
+
 def exchange_of(broker: Operated) -> int:
     (pid,) = [pid for pid in children(broker.pid) if is_exchange(pid)]
     return pid
@@ -39,6 +47,7 @@ def test_one_signal_ends_it_after_the_exchange(broker, number, code):
     broker.exchange()
 
     tell(broker, number)
+    until_sync(lambda: not is_listening(broker.daemon.url))
     broker.issuer.release()
 
     assert broker.daemon.process.wait() == code
@@ -46,6 +55,28 @@ def test_one_signal_ends_it_after_the_exchange(broker, number, code):
     broker.start()
     assert broker.account() == ("active", 1)
     broker.assert_one_sending()
+
+
+def test_what_waits_for_its_turn_is_not_begun(broker):
+    """Of two refreshes, one at a time, the second is not sent once the daemon has been told to stop."""
+    broker.daemon.stop()
+    broker.daemon.machine.environ["CODEX_BROKER_REFRESH_PARALLEL"] = "1"
+    broker.start()
+    broker.daemon.hold(broker.issuer.mint(email="bob@example.com"), "bob")
+    broker.issuer.fault("hold")
+    both = broker.daemon.machine.start(BROKER, "account", "refresh", "--all", "--force")
+    broker.issuer.until_held()
+
+    tell(broker, signal.SIGTERM)
+    broker.issuer.release()
+
+    assert broker.daemon.process.wait() == 0
+    said = ended(both)
+    assert said.code == 5
+    assert "the broker is stopping" in said.err
+    assert len(broker.issuer.exchanges()) == 1
+    broker.start()
+    assert {shown["state"] for shown in broker.daemon.call("accounts_list")} == {"active"}
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)

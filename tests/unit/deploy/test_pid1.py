@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from tests.support.container import PID1, in_container
+from tests.support.container import PID1, first_process, in_container
 from tests.support.need import need_program
-from tests.support.processes import state
+from tests.support.processes import children, state, stop
 from tests.support.wait import until_sync
 
 LIMIT_S = 30
@@ -30,12 +30,12 @@ while True:
 
 LEAVES_AN_ORPHAN = """
 import os, subprocess, sys
-orphan = subprocess.Popen(["sh", "-c", "read line; exit 9"], stdin=0, stdout=subprocess.DEVNULL,
-                          start_new_session=True)
+orphan = subprocess.Popen(["sh", "-c", "read line; echo > $1; exit 9", "sh", *sys.argv[1:]],
+                          stdin=0, stdout=subprocess.DEVNULL, start_new_session=True)
 print(orphan.pid, flush=True)
 os._exit(5)
 """
-"""Ends with 5 and leaves a process that ends when standard input does."""
+"""Ends with 5; leaves a process that waits for the end of standard input, then makes a file and ends."""
 
 MAKES_ZOMBIES = """
 import os, sys
@@ -127,27 +127,41 @@ def test_ctrl_c_at_the_terminal_reaches_the_program_once():
         assert init.stdout.readline() == "ready\n"
         os.write(ours, b"\x03")
         assert init.stdout.readline() == "SIGINT\n"
-        init.send_signal(signal.SIGTERM)
-        rest = init.stdout.read()
+        # While the init stands still, the kernel's signal reaches nobody else.
+        (program,) = children(init.pid)
+        echoed = os.read(ours, 64)
+        stop(init.pid)
+        try:
+            os.write(ours, b"\x03")
+            echoed += os.read(ours, 64)
+            os.kill(program, signal.SIGTERM)
+            last = init.stdout.readline()
+        finally:
+            init.send_signal(signal.SIGCONT)
     os.close(ours)
-    assert rest == "SIGTERM\n"
+    assert (echoed, last) == (b"^C^C", "SIGTERM\n")
 
 
 @pytest.mark.parametrize("contained", [True, False], ids=["as PID 1", "not PID 1"])
-def test_it_waits_for_orphans(contained):
+def test_it_waits_for_orphans(tmp_path, contained):
     """It ends when the last has, with the program's status and not the orphan's."""
     under = in_container() if contained else ()
-    with start(sys.executable, "-c", LEAVES_AN_ORPHAN, under=under) as init:
+    made = tmp_path / "made"
+    with start(sys.executable, "-c", LEAVES_AN_ORPHAN, str(made), under=under) as init:
         assert int(init.stdout.readline()) > 1
         assert init.stderr.readline() == "pid1: the program has ended; its orphans have 45 s to end\n"
+        first = first_process(init.pid) if contained else init.pid
+        until_sync(lambda: state(first) in "SZX")
         assert init.poll() is None
         _, rest = init.communicate(timeout=LIMIT_S)
+        assert made.exists()
     assert (init.returncode, rest) == (5, "")
 
 
-def test_it_gives_orphans_up():
+def test_it_gives_orphans_up(tmp_path):
     """Past ``--wait`` it ends without them, says so, and sends them nothing."""
-    with start("--wait", "0.1", sys.executable, "-c", LEAVES_AN_ORPHAN) as init:
+    words = (sys.executable, "-c", LEAVES_AN_ORPHAN, str(tmp_path / "made"))
+    with start("--wait", "0.1", *words) as init:
         orphan = int(init.stdout.readline())
         assert init.wait(LIMIT_S) == 5
         # The orphan holds standard error open, so there is no end of it to wait for.
