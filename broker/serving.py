@@ -18,6 +18,7 @@ from broker.api.app import build_app
 from broker.api.hosts import known_hosts
 from broker.api.server import serve as serve_api
 from broker.app import FLIGHTS_END_WITHIN_S, Parts, opened
+from broker.domain.chain import ALARMS
 from broker.ops.health import Health
 from broker.ops.home import Home
 from broker.refresh.scheduler import Scheduler
@@ -87,6 +88,9 @@ async def serve(home: Home, settings: Settings, listener: socket.socket, on_read
     """
     signals = _Signals()
     async with opened(home, settings) as parts, AsyncExitStack() as stack:
+        began = parts.store.trail.began
+        if began is not None and began.reason in ALARMS:
+            _log.error("audit_trail_broken", reason=began.reason, todo="codex-broker audit verify")
         lines = RequestLog()
         stack.callback(lines.close)
         audit = AuditWriter(settings.store_url(home), parts.store.trail, now=parts.clock)

@@ -21,7 +21,19 @@ from typing import Any, NamedTuple
 
 from broker.domain.records import AuditRecord
 
-__all__ = ["OLDER", "Entry", "Head", "Mac", "Reason", "Row", "Start", "extend", "link", "parse_start"]
+__all__ = [
+    "ALARMS",
+    "OLDER",
+    "Entry",
+    "Head",
+    "Mac",
+    "Reason",
+    "Row",
+    "Start",
+    "extend",
+    "link",
+    "parse_start",
+]
 
 OLDER = ""
 """The name under which records lie that were written before there were chains."""
@@ -120,6 +132,10 @@ class Reason(StrEnum):
     """This home had written before, and its head file was gone."""
     HEAD_FORGED = "head_forged"
     """The head file held what this store's key had not written."""
+
+
+ALARMS = frozenset({Reason.BEHIND, Reason.HEAD_MISSING, Reason.HEAD_FORGED})
+"""Reasons that tell of tampering, or of a store that was put back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -169,8 +169,10 @@ class Verifier:
         # Where everything is wrong, looking for the place of each costs more than it tells.
         suspects = reading.suspects if self.found < _MOST_LISTED else []
         came_from = next((one for one in suspects if self._fits(entry, one.seq, one.before)), None)
+        # Neighbours that changed places hold each other's mac.
+        befores = (entry.mac, *reading.macs)
         for other in suspects:
-            if other.entry and any(self._fits(other.entry, entry.seq, before) for before in reading.macs):
+            if other.entry and any(self._fits(other.entry, entry.seq, before) for before in befores):
                 other.finding.kind = Kind.MOVED
                 other.finding.detail = f"here stands record {entry.seq}"
         if reading.doubtful and came_from is None:
