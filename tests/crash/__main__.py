@@ -1,8 +1,8 @@
 """``python -m tests.crash``: the rows of the reliability table at their larger figures, or at others.
 
 ``--kills`` runs that row at its larger figure, ``--kills 50`` at another, ``--all`` every row: hours.
-Real processes meet their end at random instants; a strict issuer's log says what was lost. The exit
-code is 1 where a promise was broken.
+Real processes meet their end at random instants; a strict issuer's log says what was lost. With
+``--json`` one JSON value. The exit code is 1 where a promise was broken.
 """
 
 import argparse
@@ -19,8 +19,15 @@ def main(words: list[str] | None = None) -> int:
     """Run what is asked for, print the figures, and return 1 where a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     for row in ROWS:
-        about = f"row {row.number}: {row.help}; {row.full} unless said"
-        parser.add_argument(f"--{row.option}", type=int, nargs="?", const=row.full, metavar="N", help=about)
+        if row.full:
+            about = f"row {row.number}: {row.help}; {row.full} unless said"
+            parser.add_argument(
+                f"--{row.option}", type=int, nargs="?", const=row.full, metavar="N", help=about
+            )
+        else:
+            parser.add_argument(
+                f"--{row.option}", action="store_const", const=1, help=f"row {row.number}: {row.help}"
+            )
     parser.add_argument("--all", action="store_true", help="every row that is not named otherwise")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="to repeat a run")
     parser.add_argument("--json", action="store_true", help="print one JSON value")
@@ -59,7 +66,7 @@ class Teller:
 def _count(row: Row, options: argparse.Namespace) -> int:
     count: int | None = getattr(options, row.option.replace("-", "_"))
     if count is None:
-        return row.full if options.all else 0
+        return (row.full or 1) if options.all else 0
     return count
 
 

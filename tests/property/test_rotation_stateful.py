@@ -1,6 +1,6 @@
 """The real store and table against a reference of a few lines, on random lives of one account.
 
-200 lives by default; ``ROTATION_EXAMPLES=2000`` for the larger figure.
+200 lives by default; ``python -m tests.crash --lives`` for the larger figure.
 """
 
 import asyncio
