@@ -116,8 +116,8 @@ class HeadFile:
                 self._write()
             now_s = time.monotonic()
             if now_s - self._synced_s >= _SYNC_EVERY_S:
-                self._synced_s = now_s
                 os.fsync(self._fd)
+                self._synced_s = now_s
 
     @property
     def written(self) -> Head | None:
