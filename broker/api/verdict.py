@@ -5,7 +5,7 @@ from math import ceil
 from broker.api.problems import Code, ProblemError
 from broker.domain.account import State
 from broker.domain.records import Account
-from broker.domain.schedule import servable
+from broker.domain.schedule import rest_s, servable
 
 __all__ = ["is_servable", "may_be_awaited", "refusal"]
 
@@ -42,7 +42,7 @@ def refusal(account: Account, now_s: float, min_valid_s: int) -> ProblemError:
     if account.state in _IN_TROUBLE:
         return _later("unavailable", "the last exchange is in doubt, and the token is expiring", _LATER_S)
     if not is_servable(account, now_s):
-        wait_s = ceil(account.not_before_s - now_s)
+        wait_s = ceil(max(account.not_before_s - now_s, rest_s(account.refresh_after, now_s)))
         return _later(
             "unavailable", "the token has expired and could not be renewed yet", max(wait_s, _SOON_S)
         )

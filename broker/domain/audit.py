@@ -41,6 +41,8 @@ class Action(StrEnum):
     """A late token answer was kept sealed beside the account."""
     ACCOUNT_IDENTITY_ALARM = "account.identity_alarm"
     """A token answer names another account or user than the row; it was kept all the same."""
+    ACCOUNT_EXPIRY_ALARM = "account.expiry_alarm"
+    """A token answer came with a token that has ended, or is about to; it was kept all the same."""
     BACKUP_MADE = "backup.made"
     """The whole store left the database, sealed; written before, so that the backup holds it, too."""
     BACKUP_RESTORED = "backup.restored"

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from fetchtoken.domain.token import CODEX_WINDOW_S, REFRESH_AT, refresh_due_at
 
-__all__ = ["Phase", "backoff_s", "phase", "refresh_after", "servable"]
+__all__ = ["Phase", "backoff_s", "phase", "refresh_after", "rest_s", "servable"]
 
 JITTER = 0.05
 """Part of the life by which the due time is moved either way, so that logins of one day spread."""
@@ -53,6 +53,21 @@ def refresh_after(
     due = refresh_due_at(issued_at, end, part=part + jitter * JITTER)
     due = min(due, end - CODEX_WINDOW_S)
     return due if received_at is None else max(due, received_at + MIN_INTERVAL_S)
+
+
+def rest_s(stale_from: float, now_s: float) -> float:
+    """Return the seconds for which a token that came just now is not exchanged for another; else 0.
+
+    A token that is born old is expired before it is due. Without this rest each caller that asks
+    for it would cause an exchange.
+
+    Args:
+        stale_from: what :func:`refresh_after` returned; a time further ahead than a minute was
+            written by another clock, or is no rest.
+        now_s: epoch seconds.
+    """
+    left_s = stale_from - now_s
+    return left_s if 0 < left_s <= MIN_INTERVAL_S else 0.0
 
 
 def phase(expires_at: float | None, stale_from: float, now_s: float) -> Phase:

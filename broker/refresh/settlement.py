@@ -9,7 +9,7 @@ import structlog
 from broker.domain.account import Event, State, step
 from broker.domain.audit import Action
 from broker.domain.records import Account, AuditRecord, Tokens
-from broker.domain.schedule import backoff_s
+from broker.domain.schedule import backoff_s, servable
 from broker.domain.trouble import refusal_word, suspect
 from broker.refresh.outcomes import tokens_of
 from broker.refresh.workshop import Workshop
@@ -81,6 +81,13 @@ class Settlement:
             _log.info(
                 "rotated", account=settled.name, generation=settled.generation, expires_at=settled.expires_at
             )
+            if event is Event.TOKENS and not servable(settled.expires_at, now_s):
+                _log.error(
+                    "answer_already_expired",
+                    account=settled.name,
+                    expires_at=settled.expires_at,
+                    hint="compare this machine's clock with the issuer's",
+                )
         return settled
 
     async def _without_tokens(

@@ -10,10 +10,12 @@ from broker.domain.account import Event, State
 from broker.domain.audit import Action
 from broker.domain.events import judge
 from broker.domain.records import Account, LateAnswer, Tokens
+from broker.domain.schedule import servable
 from broker.store.rows import account_from_row, contradicts, token_columns
 from broker.store.tables import accounts, orphans, spent
 from broker.store.work import Work
 from fetchtoken.domain.errors import Unsafe
+from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.jsontext import dumps
 
 __all__ = ["commit_tokens", "read_late"]
@@ -61,6 +63,9 @@ async def commit_tokens(
         named = f"{tokens.account_id}/{tokens.user_id}"
         told = f"the answer names {named}, the account is {row.account_id}/{row.user_id}"
         await work.log_also(Action.ACCOUNT_IDENTITY_ALARM, "identity_mismatch", told)
+    if event is Event.TOKENS and not servable(tokens.expires_at, work.now_s):
+        told = f"the answer's token ends at {to_rfc3339(tokens.expires_at or 0)}"
+        await work.log_also(Action.ACCOUNT_EXPIRY_ALARM, "already_expired", told)
     return await work.account(held.id)
 
 

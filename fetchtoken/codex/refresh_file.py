@@ -35,6 +35,8 @@ TWICE = "already sent twice"
 YOUNG_S = 600
 """A token issued less than this long ago is not exchanged because somebody asks for a longer one."""
 
+_INTERVAL_S = 60.0
+"""Least time between two exchanges that no person ordered, whatever the tokens say of themselves."""
 _LIMIT_S = 15.0
 """Limit of the request: Codex itself gives up 20 s after its start, and it may be waiting for our locks."""
 _LOCKS_S = 25.0
@@ -114,7 +116,7 @@ def _locked(job: Job, environ: Mapping[str, str]) -> dict[str, object]:
         return _report("in_doubt", TWICE if past.replayed else "")
     if not auth.refresh_token:
         return _report("no_refresh_token")
-    if _too_young(auth.token(), job):
+    if _too_young(auth, job):
         return _report("young")
     check_replaceable(auth)
     return _exchange(job, auth, journal, environ, replay=doubt)
@@ -169,11 +171,14 @@ def is_due(token: Token, last_refresh_s: float | None, now_s: float) -> bool:
     return now_s >= refresh_due_at(issued_at, token.expires_at, part=REFRESH_AT)
 
 
-def _too_young(token: Token, job: Job) -> bool:
-    if job.force or job.when_due or token.issued_at is None:
+def _too_young(auth: AuthFile, job: Job) -> bool:
+    if job.force or job.when_due:
         return False
-    now_s = time.time()
-    return now_s - token.issued_at < YOUNG_S and token.seconds_left(now_s) > 0
+    token, now_s = auth.token(), time.time()
+    if auth.last_refresh is not None and 0 <= now_s - auth.last_refresh < _INTERVAL_S:
+        # What came just now is too short or old already: the next one would be as well.
+        return True
+    return token.issued_at is not None and now_s - token.issued_at < YOUNG_S and token.seconds_left(now_s) > 0
 
 
 def _exchange(

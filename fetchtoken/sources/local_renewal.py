@@ -150,9 +150,11 @@ def explain(path: str, token: Token, request: Request, report: Report) -> FetchT
     alive = token.seconds_left(time.time()) >= CODEX_WINDOW_S
     why = _WHY.get(status, "it cannot be renewed now")
     why = f"{why} ({report.detail})" if report.detail else why
-    if status == "young" or (alive and status in ("fresh", "refreshed")):
+    if status in ("young", "refreshed") or (alive and status == "fresh"):
         left_s = max(int(token.seconds_left(time.time())), 0)
-        hint = "--min-valid 0" if alive else "try again in a minute"
+        hint = (
+            "--min-valid 0" if alive else "try again in a minute" if left_s else "check this machine's clock"
+        )
         return Unavailable(f"{path}: the issuer gives only {left_s} s", hint=hint)
     if alive and not _meets(token, request):
         return short_lived(token, path, request, why)

@@ -87,7 +87,8 @@ class Place:
 
     def hold(self, name: str, fault: str, **wishes: int) -> Login:
         login = self.issuer.mint(**{name: value for name, value in wishes.items() if name != "seconds"})
-        self.issuer.fault(fault, login_id=login.login_id, seconds=wishes.get("seconds", 1))
+        if fault:
+            self.issuer.fault(fault, login_id=login.login_id, seconds=wishes.get("seconds", 1))
         self.daemon.hold(login, name)
         self.key = self.daemon.add_client(f"client-of-{name}", name)
         return login
@@ -163,6 +164,19 @@ async def test_callers_cause_no_storm_while_the_issuer_says_not_now(place):
         assert {(said.status, said.document["code"]) for said in answers} == {(503, "unavailable")}
         assert {0 < int(said.headers["retry-after"]) <= 300 for said in answers} == {True}
     assert place.decisions(login) == ["not processed"]
+
+
+def test_tokens_that_are_born_too_old_are_not_asked_for_by_each_caller(place):
+    """An issuer that gives five minutes, or whose clock is behind: one exchange a minute, and an alarm."""
+    login = place.hold("short", "", life_s=300)
+    until_sync(lambda: place.daemon.call("account_show", name="short")["generation"] == 1)
+    for _ in range(20):
+        answer = place.daemon.get("/codex/short", place.key)
+        assert (answer.status, answer.code) == (503, "unavailable")
+        assert 5 <= int(answer.headers["retry-after"]) <= 60
+    assert place.decisions(login) == ["rotated"]
+    assert "account.expiry_alarm" in place.daemon.admin("audit", "list", "--account", "short").out
+    assert "answer_already_expired" in place.daemon.log
 
 
 async def test_nobody_waits_for_an_exchange_without_end(place):

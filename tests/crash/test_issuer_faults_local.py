@@ -158,3 +158,16 @@ def test_each_answer_has_its_exit_code_and_its_next_command(machine, under_way, 
         under_way[work, cell].result()
     else:
         work(machine, cell)
+
+
+def test_tokens_that_are_born_expired_are_not_asked_for_by_each_command(laptop):
+    """The issuer's clock is behind, or this machine's ahead: no command of the next minute sends again."""
+    laptop.issuer.settings(offset_s=-20 * 86_400)
+    login = laptop.log_in(life_s=864_000)
+    for _ in range(3):
+        ran = laptop.run()
+        assert (ran.code, ran.out) == (5, "")
+        assert "the issuer gives only 0 s" in ran.err
+    assert decisions(laptop, login) == ["rotated"]
+    assert laptop.run("--force-refresh").code == 5
+    assert decisions(laptop, login) == ["rotated", "rotated"]

@@ -11,6 +11,7 @@ from broker.domain.schedule import (
     backoff_s,
     phase,
     refresh_after,
+    rest_s,
     servable,
 )
 
@@ -108,3 +109,12 @@ def test_absurd_retry_after_is_not_believed():
 def test_backoff_survives_nonsense():
     """No failure yet, or a negative wish, gives the first wait."""
     assert backoff_s(0, jitter=0, retry_after_s=-5) == 5
+
+
+def test_a_token_that_came_just_now_rests_for_a_minute():
+    """However old it was born; a time further ahead says nothing, and one that has passed neither."""
+    born_old = refresh_after(0, 300, jitter=0, received_at=1000)
+    assert rest_s(born_old, 1000) == 60
+    assert rest_s(born_old, 1059) == 1
+    assert rest_s(born_old, 1060) == 0
+    assert rest_s(1061, 1000) == 0
