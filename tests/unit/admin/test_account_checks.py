@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.broker import Broker
 from tests.support.issuer import Issuer
+from tests.support.lives import seen_ago
 
 
 @pytest.fixture
@@ -66,6 +67,27 @@ def test_waiting_logins_say_why(home: Broker, issuer: Issuer) -> None:
     code, found = finding(home, "logins")
     assert code == 3
     assert found["detail"] == "2 accounts waiting for a person: a (other holder), b (refused)"
+
+
+def test_a_whole_home_that_slept_has_one_remedy(home: Broker, issuer: Issuer) -> None:
+    """Many accounts are told of together, with the one command by which all go on."""
+    names = ["a", "b", "c", "d", "e", "f", "g"]
+    add(home, issuer, *names)
+    seen_ago(home.home, 30 * 86_400)
+    listed = home.run("account", "list").err.splitlines()
+    assert [line.partition(" ")[0] for line in listed] == [*"abcde", "2"]
+    assert listed[0].endswith("went on: codex-broker account show a")
+    assert listed[-1] == "2 more need a person: codex-broker check"
+    code, found = finding(home, "logins")
+    assert code == 3
+    assert found["detail"].startswith("7 accounts waiting for a person: a (restored), b (restored)")
+    assert found["hint"].startswith(
+        "if no other broker uses these logins: codex-broker account refresh --all --force; else"
+    )
+    assert issuer.exchanges() == []
+    assert home.run("account", "refresh", "--all", "--force").code == 0
+    assert [entry["decision"] for entry in issuer.exchanges()] == ["rotated"] * 7
+    assert finding(home, "logins")[1]["ok"] is True
 
 
 def adopt(broker: Broker, issuer: Issuer) -> Path:
