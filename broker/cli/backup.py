@@ -75,12 +75,18 @@ def _refuse_target(file: str, *, as_json: bool) -> None:
             raise ConfigError("a backup is no text to show", hint="codex-broker backup - > FILE")
         return
     target = _absolute(file)
-    if target.is_symlink() or target.exists():
+    try:
+        target.parent.stat()
+        target.lstat()
+    except FileNotFoundError:
+        if not target.parent.exists():
+            raise unwritable(target, errno.ENOENT) from None
+        if not os.access(target.parent, os.W_OK):
+            raise unwritable(target, errno.EACCES) from None
+    except OSError as error:
+        raise unwritable(target, error.errno or errno.EIO) from None
+    else:
         raise exists(target)
-    if not target.parent.is_dir():
-        raise unwritable(target, errno.ENOENT)
-    if not os.access(target.parent, os.W_OK):
-        raise unwritable(target, errno.EACCES)
 
 
 def _absolute(file: str) -> Path:

@@ -44,10 +44,11 @@ def restore_file(place: Place, path: Path, passphrase: Callable[[], Secret]) -> 
                 peer=f"uid:{os.geteuid()} pid:{os.getpid()}",
                 passphrase=passphrase,
             )
-    except FileNotFoundError:
-        raise NotFound(f"{path} does not exist", hint="check the path") from None
-    except (IsADirectoryError, PermissionError) as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}", hint=f"ls -ld {path}") from None
+    except FileNotFoundError as error:
+        raise NotFound(f"{error.filename or path} does not exist", hint="check the path") from None
+    except OSError as error:
+        what = error.filename or path
+        raise ConfigError(f"{what} cannot be read: {error.strerror}", hint=f"ls -ld {what}") from None
 
 
 def tell_restored(restored: Restored, place: Place, *, as_json: bool) -> None:

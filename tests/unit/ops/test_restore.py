@@ -19,6 +19,7 @@ from broker.store.restoring import as_restored
 from fetchtoken.domain.errors import ConfigError, FetchTokenError, Malformed
 from fetchtoken.domain.secret import Secret
 from tests.support.broker import Broker
+from tests.support.wait import until_sync
 
 PASSPHRASE = Secret("correct horse battery")
 
@@ -217,3 +218,48 @@ def test_a_restored_broker_sends_nothing_by_itself(tmp_path, issuer):
         assert broker.run("account", "refresh", "--all", "--force").code == 0
         assert [entry["decision"] for entry in issuer.exchanges()[sent:]] == ["rotated", "rotated"]
         assert broker.fetch(daemon.url, key, "--account", "expired").code == 0
+
+
+def test_the_same_home_takes_its_backup_after_the_database_is_lost(tmp_path, issuer):
+    """Marks, audit head and journal of the lost store are there: all is found, and the loss is on record."""
+    broker = Broker(tmp_path, issuer)
+    assert broker.run("init").code == 0
+    path = issuer.mint().write(tmp_path / "login.json")
+    assert broker.run("account", "import", str(path), "--name", "work", "--sole-owner").code == 0
+    assert broker.run("backup", str(tmp_path / "store.backup")).code == 0
+    assert broker.run("account", "refresh", "work", "--force").code == 0
+    for lost in broker.home.glob("broker.db*"):
+        lost.unlink()
+
+    assert broker.run("restore", str(tmp_path / "store.backup")).code == 0
+    assert broker.json("account", "show", "work")["restored"] is True
+    with broker.daemon():
+        assert broker.run("account", "refresh", "work").code in (0, 5)
+        assert [entry["decision"] for entry in issuer.exchanges()] == ["rotated"]
+    assert "what was recorded after that backup is gone" in broker.run("audit", "verify").err
+
+
+def test_an_exchange_under_way_is_in_doubt_in_what_is_restored(tmp_path, issuer):
+    """The original gets its answer; the other one has no journal of it, says so, and asks for nothing."""
+    broker = Broker(tmp_path, issuer)
+    assert broker.run("init").code == 0
+    login = issuer.mint(life_s=100_000, age_s=70_000)
+    issuer.fault("hold", login_id=login.login_id)
+    with broker.daemon() as daemon:
+        path = login.write(tmp_path / "login.json")
+        assert broker.run("account", "import", str(path), "--name", "work", "--sole-owner").code == 0
+        issuer.until_held()
+        assert broker.run("backup", str(tmp_path / "store.backup")).code == 0
+        issuer.release()
+        until_sync(lambda: broker.json("account", "show", "work")["generation"] == 1)
+        second = tmp_path / "second"
+        second.mkdir(mode=0o700)
+        (second / "master.key").touch(mode=0o600)
+        (second / "master.key").write_bytes((broker.home / "master.key").read_bytes())
+        ran = broker.run("restore", str(tmp_path / "store.backup"), "--home", str(second))
+        assert "in doubt, since an exchange was under way when it was made: work" in ran.err
+        shown = broker.json("account", "show", "work", "--home", str(second))
+        assert (shown["state"], shown["restored"], shown["generation"]) == ("in_doubt", True, 0)
+        assert broker.run("account", "refresh", "work", "--force", "--home", str(second)).code == 5
+        assert broker.run("account", "refresh", "work", "--force").code == 0, daemon.url
+    assert [entry["decision"] for entry in issuer.exchanges()] == ["rotated", "rotated"]
