@@ -117,7 +117,7 @@ class SecondLife:
         counter = await self._store.change_counter()
         older = behind(self._roster.accounts(), marks, top=top, counter=self._roster.revision)
         if older or counter < top:
-            _log.error("store_put_back", at_change=counter, was_at=top, hint="codex-broker client list")
+            _log.warning("store_put_back", at_change=counter, was_at=top, hint="codex-broker client list")
             await self._restore(older, Why.PUT_BACK, "", above=top)
 
     async def _judge_sleep(self) -> None:
@@ -141,7 +141,8 @@ class SecondLife:
         await self._marks.keep(*changed)
         if changed:
             names = sorted(account.name for account in changed)[:_MOST_NAMED]
-            _log.error(
+            # A command without a daemon prints errors between its own words; this is told in them.
+            _log.warning(
                 "accounts_restored",
                 why=str(why),
                 detail=detail,
