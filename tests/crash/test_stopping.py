@@ -103,15 +103,16 @@ def test_it_waits_for_no_exchange_for_ever(broker):
     broker.exchange()
     exchange = exchange_of(broker)
     stop(exchange)
+    try:
+        tell(broker, signal.SIGTERM)
+        broker.issuer.release()
 
-    tell(broker, signal.SIGTERM)
-    broker.issuer.release()
-
-    assert broker.daemon.process.wait(60) == 0
-    assert '"stopped"' in broker.daemon.log
-    broker.start()
-    assert broker.account() == ("refreshing", 0)
-    os.kill(exchange, signal.SIGCONT)
+        assert broker.daemon.process.wait(60) == 0
+        assert '"stopped"' in broker.daemon.log
+        broker.start()
+        assert broker.account() == ("refreshing", 0)
+    finally:
+        os.kill(exchange, signal.SIGCONT)
     until_sync(lambda: broker.account()[0] != "refreshing")
     assert [entry["decision"] for entry in broker.issuer.exchanges()] == ["rotated"]
 
