@@ -12,6 +12,7 @@ from broker.domain.events import judge
 from broker.domain.records import Account, LateAnswer, Tokens
 from broker.domain.schedule import servable
 from broker.store.rows import account_from_row, contradicts, token_columns
+from broker.store.sealed import orphan_context
 from broker.store.tables import accounts, orphans, spent
 from broker.store.work import Work
 from fetchtoken.domain.errors import Unsafe
@@ -141,7 +142,7 @@ async def _keep_orphan(work: Work, account: Account, attempt_id: str, tokens: To
         "refresh_token": tokens.refresh_token.reveal() if tokens.refresh_token else "",
         "id_token": tokens.id_token.reveal() if tokens.id_token else "",
     }
-    context = f"orphan:{account.login_id}:{account.generation}:{attempt_id}"
+    context = orphan_context(account.login_id, account.generation, attempt_id)
     await work.connection.execute(
         insert(orphans).values(
             at=work.now_s,
