@@ -53,7 +53,8 @@ async def read_rows(
     wanted = select(*_raw).order_by(audit.c.chain, audit.c.seq).limit(limit)
     if after is not None:
         place = tuple_(audit.c.chain, audit.c.seq)
-        wanted = wanted.where(place > tuple_(literal(after[0]), literal(after[1])))
+        chain, seq = literal(after[0], audit.c.chain.type), literal(after[1], audit.c.seq.type)
+        wanted = wanted.where(place > tuple_(chain, seq))
     if of is not None:
         wanted = wanted.where(audit.c.chain == of)
     return list(await connection.execute(wanted))
