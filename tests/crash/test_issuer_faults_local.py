@@ -143,9 +143,10 @@ def stale(machine: Callable[..., tuple[Laptop, Login]], cell: Cell) -> None:
 
 
 def _matters(work: object, cell: Cell) -> bool:
-    """Leave out what only repeats another cell: how a refusal is told plays no part in what it means."""
+    """Leave out what only repeats another cell: the daemon's tests have each way to tell a refusal."""
     spelt = cell.shape != "nested" or cell.fault.startswith("status-")
-    return work is expired or cell.kind is not Kind.REFUSED or not spelt
+    repeats = (cell.shape == "top" and cell.fault != "refuse-reused") or "status-40" in cell.fault
+    return cell.kind is not Kind.REFUSED or (work is expired and not repeats) or not spelt
 
 
 WORK = [(work, cell) for cell in CELLS for work in (expired, stale) if _matters(work, cell)]
