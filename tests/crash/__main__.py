@@ -37,12 +37,19 @@ def main(words: list[str] | None = None) -> int:
         parser.error("name a row, or --all")
 
     begun_s = time.monotonic()
-    outcomes = [
-        row.run(count, seed=options.seed, tell=Teller(row.option, count))
-        for row, count in asked.items()
-        if count
-    ]
-    _show(outcomes, options.seed, round(time.monotonic() - begun_s, 1), as_json=options.json)
+    outcomes: list[Outcome] = []
+    for row, count in asked.items():
+        if count:
+            outcomes.append(row.run(count, seed=options.seed, tell=Teller(row.option, count)))
+            if not options.json:
+                sys.stdout.write(outcomes[-1].to_text() + "\n")
+                sys.stdout.flush()
+    wall_s = round(time.monotonic() - begun_s, 1)
+    if options.json:
+        rows = [outcome.to_document() for outcome in outcomes]
+        sys.stdout.write(json.dumps({"seed": options.seed, "wall_s": wall_s, "rows": rows}, indent=2) + "\n")
+    else:
+        sys.stdout.write(f"seed {options.seed}, {wall_s} s\n")
     return 0 if all(outcome.holds for outcome in outcomes) else 1
 
 
@@ -68,16 +75,6 @@ def _count(row: Row, options: argparse.Namespace) -> int:
     if count is None:
         return (row.full or 1) if options.all else 0
     return count
-
-
-def _show(outcomes: list[Outcome], seed: int, wall_s: float, *, as_json: bool) -> None:
-    if as_json:
-        value = {"seed": seed, "wall_s": wall_s, "rows": [outcome.to_document() for outcome in outcomes]}
-        sys.stdout.write(json.dumps(value, indent=2) + "\n")
-        return
-    for outcome in outcomes:
-        sys.stdout.write(outcome.to_text() + "\n")
-    sys.stdout.write(f"seed {seed}, {wall_s} s\n")
 
 
 if __name__ == "__main__":
