@@ -5,7 +5,7 @@ from math import ceil
 from broker.api.problems import Code, ProblemError
 from broker.domain.account import State
 from broker.domain.records import Account
-from broker.domain.schedule import rest_s, servable
+from broker.domain.schedule import due_from, rest_s, servable, waits_until
 
 __all__ = ["is_servable", "may_be_awaited", "refusal"]
 
@@ -42,7 +42,8 @@ def refusal(account: Account, now_s: float, min_valid_s: int) -> ProblemError:
     if account.state in _IN_TROUBLE:
         return _later("unavailable", "the last exchange is in doubt, and the token is expiring", _LATER_S)
     if not is_servable(account, now_s):
-        wait_s = ceil(max(account.not_before_s - now_s, rest_s(account.refresh_after, now_s)))
+        held_s = waits_until(account.not_before_s, now_s) - now_s
+        wait_s = ceil(max(held_s, rest_s(account.refresh_after, now_s)))
         return _later(
             "unavailable", "the token has expired and could not be renewed yet", max(wait_s, _SOON_S)
         )
@@ -55,7 +56,8 @@ def _expiring(account: Account, now_s: float, min_valid_s: int) -> ProblemError:
     left_s = int(account.expires_at - now_s)
     detail = f"the token lives for {left_s} s more; ask with a smaller min_valid"
     life_s = account.expires_at - (account.issued_at or 0)
-    due_in_s = max(ceil(max(account.refresh_after, account.not_before_s) - now_s), _SOON_S)
+    due_s = due_from(account.refresh_after, account.expires_at, now_s)
+    due_in_s = max(ceil(max(due_s, waits_until(account.not_before_s, now_s)) - now_s), _SOON_S)
     if life_s < min_valid_s or due_in_s > _LATEST_S:
         return ProblemError("token_expiring", detail)
     return _later("token_expiring", detail, due_in_s)

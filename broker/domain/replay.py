@@ -11,6 +11,7 @@ Rules
 
 from broker.domain.account import State
 from broker.domain.records import Account
+from broker.domain.schedule import waits_until
 from fetchtoken.domain.token import CODEX_WINDOW_S
 
 __all__ = ["by_itself_from", "is_open"]
@@ -26,7 +27,7 @@ def is_open(account: Account) -> bool:
     )
 
 
-def by_itself_from(account: Account, journal_id: str) -> float | None:
+def by_itself_from(account: Account, journal_id: str, now_s: float) -> float | None:
     """Return the epoch second from which an account may be replayed without a person.
 
     That is what its row says; the journal has to be read as well, right before.
@@ -34,6 +35,7 @@ def by_itself_from(account: Account, journal_id: str) -> float | None:
     Args:
         account: as the store has it.
         journal_id: names the journal of this home.
+        now_s: epoch seconds, by which a back-off is believed.
 
     Returns:
         ``None`` where it never may; a token without an end never expires.
@@ -43,4 +45,4 @@ def by_itself_from(account: Account, journal_id: str) -> float | None:
     if account.expires_at is None:
         return None
     # One second on: at exactly the window's edge the token is still served.
-    return max(account.expires_at - CODEX_WINDOW_S + 1, account.not_before_s)
+    return max(account.expires_at - CODEX_WINDOW_S + 1, waits_until(account.not_before_s, now_s))

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from fetchtoken.domain.token import CODEX_WINDOW_S, REFRESH_AT, refresh_due_at
 
-__all__ = ["Phase", "backoff_s", "phase", "refresh_after", "rest_s", "servable"]
+__all__ = ["Phase", "backoff_s", "due_from", "phase", "refresh_after", "rest_s", "servable", "waits_until"]
 
 JITTER = 0.05
 """Part of the life by which the due time is moved either way, so that logins of one day spread."""
@@ -68,6 +68,32 @@ def rest_s(stale_from: float, now_s: float) -> float:
     """
     left_s = stale_from - now_s
     return left_s if 0 < left_s <= MIN_INTERVAL_S else 0.0
+
+
+def due_from(stale_from: float, expires_at: float | None, now_s: float) -> float:
+    """Return the epoch second from which an exchange is due by itself.
+
+    Args:
+        stale_from: what :func:`refresh_after` returned. One past the token's end is a rest, or was
+            written by a clock that was ahead; then the end decides.
+        expires_at: ``exp``, or ``None`` for an opaque token.
+        now_s: epoch seconds.
+    """
+    if rest_s(stale_from, now_s):
+        return stale_from
+    end = now_s + UNDATED_LIFE_S if expires_at is None else expires_at
+    return min(stale_from, end - CODEX_WINDOW_S)
+
+
+def waits_until(not_before_s: float, now_s: float) -> float:
+    """Return the epoch second until which nothing is tried after a failure.
+
+    Args:
+        not_before_s: when the back-off ends. One further ahead than the longest was written by a clock
+            that was ahead, and holds nothing back.
+        now_s: epoch seconds.
+    """
+    return not_before_s if not_before_s - now_s <= RETRY_AFTER_CAP_S else 0.0
 
 
 def phase(expires_at: float | None, stale_from: float, now_s: float) -> Phase:

@@ -10,7 +10,7 @@ import structlog
 from broker.domain.account import State
 from broker.domain.records import Account
 from broker.domain.replay import is_open
-from broker.domain.schedule import Phase, phase, rest_s, servable
+from broker.domain.schedule import Phase, phase, rest_s, servable, waits_until
 from broker.refresh.explain import explain, in_flight
 from broker.refresh.holders import has_moved_on
 from broker.refresh.replay import By, Replay
@@ -205,6 +205,7 @@ class Coordinator:
         clock_s = self._shop.rules.clock()
         if account.state is not State.ACTIVE or account.adopting or not account.refresh_token:
             raise explain(account, clock_s)
-        rests = account.not_before_s > clock_s or rest_s(account.refresh_after, clock_s) > 0
+        waits = waits_until(account.not_before_s, clock_s) > clock_s
+        rests = waits or rest_s(account.refresh_after, clock_s) > 0
         if not now and (account.restored or rests):
             raise explain(account, clock_s)

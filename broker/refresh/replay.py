@@ -81,7 +81,7 @@ class Replay:
         return settled or account
 
     def _is_due(self, account: Account, now_s: float) -> bool:
-        from_s = by_itself_from(account, self._shop.journals.journal_id)
+        from_s = by_itself_from(account, self._shop.journals.journal_id, now_s)
         return from_s is not None and from_s <= now_s and not servable(account.expires_at, now_s)
 
     async def _former(self, account: Account) -> Entry:

@@ -9,6 +9,7 @@ import structlog
 from broker.domain.account import State
 from broker.domain.records import Account
 from broker.domain.replay import by_itself_from
+from broker.domain.schedule import due_from, waits_until
 from broker.refresh.coordinator import Coordinator
 from broker.refresh.doubts import Doubts
 from broker.refresh.recovery import Recovery
@@ -22,6 +23,9 @@ _log = structlog.get_logger("broker.refresh")
 _LOOK_EVERY_S = 1.0
 _LONGEST_PAUSE_S = 10.0
 """A pause goes by a clock that stands still while the machine sleeps, and that nobody can set."""
+
+_SET_BACK_S = 60.0
+"""A clock that is set back further was wrong, and so may be what was noted by it."""
 
 _AGAIN_S = 5.0
 """When an attempt could not even begin (a full disk, a store that is down)."""
@@ -41,6 +45,7 @@ class Scheduler:
         self._doubts = Doubts(shop)
         self._heap: list[tuple[float, int, int]] = []
         self._wake = asyncio.Event()
+        self._ahead_s = float("-inf")
 
     def take(self, accounts: Iterable[Account]) -> None:
         """Note when new or changed accounts are due."""
@@ -57,6 +62,7 @@ class Scheduler:
             self._shop.adopted.follow(account, self._shop.rules.clock())
         while True:
             self._wake.clear()
+            self._judge_clock()
             for account in self._due():
                 self._launch(account)
             if self._recovery.outstanding():
@@ -70,13 +76,25 @@ class Scheduler:
             except TimeoutError:
                 continue
 
+    def _judge_clock(self) -> None:
+        """Note all accounts anew after the clock was set back."""
+        ahead_s = self._shop.rules.clock() - asyncio.get_running_loop().time()
+        if ahead_s < self._ahead_s - _SET_BACK_S:
+            self._heap.clear()
+            self.take(self._shop.roster.accounts())
+        self._ahead_s = ahead_s
+
     def _due_at(self, account: Account) -> float | None:
         """Return from when an account may be sent without a person; ``None`` where it never may."""
+        now_s = self._shop.rules.clock()
         if account.state is State.IN_DOUBT:
-            return by_itself_from(account, self._shop.journals.journal_id)
+            return by_itself_from(account, self._shop.journals.journal_id, now_s)
         if account.state is not State.ACTIVE or account.adopting or account.restored:
             return None
-        return max(account.refresh_after, account.not_before_s) if account.refresh_token else None
+        if not account.refresh_token:
+            return None
+        due_s = due_from(account.refresh_after, account.expires_at, now_s)
+        return max(due_s, waits_until(account.not_before_s, now_s))
 
     def _due(self) -> list[Account]:
         """Take from the heap what is due now, leaving out what has changed since."""

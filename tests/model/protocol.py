@@ -117,7 +117,7 @@ class Protocol:
     def replays_by_itself(self, row: Row, home: int) -> bool:
         """Tell whether row and clock allow a replay that nobody ordered."""
         account = account_of(row)
-        from_s = by_itself_from(account, str(home))
+        from_s = by_itself_from(account, str(home), NOW)
         return from_s is not None and from_s <= NOW and not servable(account.expires_at, NOW)
 
     def replays_by_order(self, row: Row) -> bool:

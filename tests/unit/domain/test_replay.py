@@ -12,10 +12,11 @@ DOUBT = {"state": State.IN_DOUBT, "journal_id": HERE}
 
 
 def test_only_after_the_access_token_expired():
-    """One second after the token is served for the last time, or at the end of a back-off after that."""
+    """One second after the token is served for the last time, or at the end of a back-off that can be one."""
     edge = int(NOW) + 864_000 - 360
-    assert by_itself_from(an_account(**DOUBT), HERE) == edge + 1
-    assert by_itself_from(an_account(**DOUBT, not_before_s=edge + 99.0), HERE) == edge + 99.0
+    assert by_itself_from(an_account(**DOUBT), HERE, NOW) == edge + 1
+    assert by_itself_from(an_account(**DOUBT, not_before_s=edge + 99.0), HERE, edge) == edge + 99.0
+    assert by_itself_from(an_account(**DOUBT, not_before_s=edge + 3.2e7), HERE, edge) == edge + 1
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_only_after_the_access_token_expired():
 )
 def test_never_by_itself(change):
     """Used, restored, disabled, with a journal elsewhere or a token that never expires: a person decides."""
-    assert by_itself_from(an_account(**(DOUBT | change)), HERE) is None
+    assert by_itself_from(an_account(**(DOUBT | change)), HERE, NOW) is None
 
 
 @pytest.mark.parametrize("change", [{"restored": True}, {"disabled": True}, {"journal_id": None}])

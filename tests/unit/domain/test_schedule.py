@@ -9,10 +9,12 @@ from broker.domain.schedule import (
     UNDATED_LIFE_S,
     Phase,
     backoff_s,
+    due_from,
     phase,
     refresh_after,
     rest_s,
     servable,
+    waits_until,
 )
 
 DAY = 86_400.0
@@ -118,3 +120,25 @@ def test_a_token_that_came_just_now_rests_for_a_minute():
     assert rest_s(born_old, 1059) == 1
     assert rest_s(born_old, 1060) == 0
     assert rest_s(1061, 1000) == 0
+
+
+@pytest.mark.parametrize(
+    ("stale_from", "expires_at", "due"),
+    [
+        (6000, 10_000, 6000),
+        (3.2e7, 10_000, 9640),
+        (3.2e7, None, 692_840),
+        (2060, 300, 2060),
+        (1990, 300, -60),
+    ],
+    ids=["as noted", "past its end", "further than any life", "a rest", "a rest that is over"],
+)
+def test_no_account_is_due_later_than_its_token_ends(stale_from, expires_at, due):
+    """A due time that a clock wrote which was a year ahead does not hold an account back for a year."""
+    assert due_from(stale_from, expires_at, 2000) == due
+
+
+def test_a_back_off_longer_than_the_longest_holds_nothing_back():
+    """It was written by a clock that was ahead."""
+    assert waits_until(1000 + RETRY_AFTER_CAP_S, 1000) == 1000 + RETRY_AFTER_CAP_S
+    assert waits_until(1001 + RETRY_AFTER_CAP_S, 1000) == 0

@@ -4,6 +4,8 @@ import asyncio
 import os
 from contextlib import suppress
 
+import pytest
+
 from broker.domain.account import State
 from broker.domain.audit import Action
 from broker.domain.records import AuditRecord
@@ -80,6 +82,29 @@ async def test_a_flight_that_could_not_begin_is_tried_again(world: World) -> Non
     world.offset_s += 10
     world.scheduler.take([])
     await until_generation(world, "old", account.generation + 1)
+    await stop(task)
+
+
+@pytest.mark.parametrize("restart", [True, False], ids=["before the start", "while it runs"])
+async def test_a_clock_that_was_a_year_ahead_holds_nothing_back(world: World, *, restart: bool) -> None:
+    """What failed while the clock was wrong is tried again once it is right, and not a year later."""
+    old = await world.add("old", life_s=100_000, age_s=70_000)
+    world.offset_s = 3.2e7
+    world.issuer.fault("503")
+    await world.coordinator.start(old, reason="scheduled")
+    assert (await world.row("old")).not_before_s > world.clock()
+    if not restart:
+        task = await running(world)
+        await world.add("new", life_s=100_000, age_s=70_000)
+        world.scheduler.take(world.roster.accounts())
+        await until_generation(world, "new", 1)
+    world.offset_s = 0.0
+    if restart:
+        world.restart()
+        await world.load()
+        task = await running(world)
+    world.scheduler.take([])
+    await until_generation(world, "old", 1)
     await stop(task)
 
 
