@@ -11,11 +11,13 @@ from broker.domain.audit import Action
 from broker.domain.records import Account, AuditRecord
 from broker.domain.replay import by_itself_from, is_open
 from broker.domain.schedule import servable
+from broker.domain.trouble import RELOGIN, still_safe
 from broker.refresh.explain import explain, in_flight
 from broker.refresh.outcomes import brought_nothing, judge_entry
 from broker.refresh.sending import Sender
 from broker.refresh.settlement import Settlement
 from broker.refresh.workshop import Workshop
+from fetchtoken.domain.errors import LoginRequired
 from fetchtoken.oauth.journal import Entry, Phase
 
 __all__ = ["By", "Replay"]
@@ -55,6 +57,7 @@ class Replay:
             The account as it is now; unchanged where it may not be replayed by itself.
 
         Raises:
+            LoginRequired: nothing was sent: the journal holds a refusal.
             Unavailable: nothing was sent: not in doubt, its replay used, its exchange still alive.
         """
         now_s = self._shop.rules.clock()
@@ -71,6 +74,13 @@ class Replay:
         if event is Event.JOURNAL_ANSWER or outcome.tokens is not None:
             # Even a refresh token that came alone: the one that was sent is spent, whoever orders more.
             return await self._settlement.settle(account, former, Event.JOURNAL_ANSWER, outcome) or account
+        if by is By.OPERATOR and event is Event.REFUSED:
+            raise LoginRequired(
+                f"{account.name} was refused by the issuer ({outcome.code}), says the journal of its first"
+                f" sending, so nothing was sent again; {still_safe(account, now_s)}",
+                hint=RELOGIN,
+                code="login_required",
+            )
         if by is By.ITSELF and not brought_nothing(entry, outcome):
             _log.warning("not_replayed", account=account.name, journal=str(entry.phase))
             return account

@@ -99,7 +99,7 @@ def _flights(world: World, home: int, protocol: Protocol) -> Iterator[Move]:
         event, brought_nothing = protocol.looks_again(former)
         if event is Event.JOURNAL_ANSWER:
             yield "answer found", world.with_broker(home, _heard(row, event))
-        elif event is not None and (why == ORDERED or brought_nothing):
+        elif event not in (None, Event.REFUSED) and (why == ORDERED or brought_nothing):
             spent = budget._replace(orders=budget.orders - (why == ORDERED))
             noted = row._replace(restored=row.restored or not brought_nothing)
             yield "begin replay", _begin(world._replace(budget=spent, row=noted), home, why)

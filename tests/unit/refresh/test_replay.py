@@ -11,7 +11,10 @@ import pytest
 from broker.domain.account import State
 from broker.domain.audit import Action
 from broker.domain.records import Account, AuditRecord
+from broker.domain.secondlife import Why
 from broker.refresh.replay import By
+from broker.store import lives
+from broker.store.store import Store
 from fetchtoken.domain.errors import LoginRequired, Unavailable
 from fetchtoken.oauth.outcome import Answer
 from tests.unit.refresh.conftest import World
@@ -109,6 +112,28 @@ async def test_the_journal_is_read_once_more_before_a_replay(world: World) -> No
     assert renewed.generation == 1
     assert renewed.refresh_token.reveal() == answer["refresh_token"]
     assert world.decisions() == ["rotated"]
+
+
+async def test_a_refusal_in_the_journal_is_never_sent_past(world: World) -> None:
+    """Whoever orders it: the answer to the first sending is known, and a second one brings no other."""
+    account, attempt_id, fd = await armed(world)
+    write(world, fd, attempt_id, "sending", {})
+    assert await restore_all(world.store, account) is State.IN_DOUBT
+    raw = Answer(sent=True, status=401, body=b'{"error":"invalid_grant"}', complete=True)
+    write(world, fd, attempt_id, "answer", raw.to_json())
+    os.close(fd)
+    row = await restarted(world)
+    with pytest.raises(LoginRequired, match=r"refused by the issuer .* nothing was sent again") as told:
+        await world.coordinator.replay(row.id, peer="")
+    assert "codex login" in told.value.hint
+    assert (await world.row()).state is State.IN_DOUBT
+    assert world.decisions() == []
+
+
+async def restore_all(store: Store, account: Account) -> State:
+    """Take an account out of renewal in mid-exchange, as after a second life; return its state."""
+    (row,) = await lives.restore(store, {account.id}, lives.Cause(why=Why.SLEPT, at=0))
+    return row.state
 
 
 @pytest.mark.parametrize("by", By)
