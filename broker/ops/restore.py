@@ -20,7 +20,7 @@ from broker.ops.home import Home
 from broker.ops.setup import make_home
 from broker.seal.box import Seal
 from broker.seal.keyfile import keep_keyring, load_keyring
-from broker.seal.keyring import Keyring
+from broker.seal.keyring import Keyring, is_key_id
 from broker.seal.passphrase import open_ring
 from broker.seal.stream import Head, read_chunks, read_head
 from broker.settings import Settings
@@ -90,9 +90,10 @@ def restore(  # noqa: PLR0913 - a record; its fields are named at the call
     with _held(home):
         url = settings.store_url(home)
         _refuse_a_store(url)
+        if came:
+            # Outside of what is taken back: a file that is in its way is another one's.
+            keep_keyring(ring, key_file)
         try:
-            if came:
-                keep_keyring(ring, key_file)
             file.seek(start)
             counts = asyncio.run(_fill(url, Seal(ring), file, head, ring))
         except BaseException:
@@ -149,7 +150,8 @@ def _ring(head: Head, key_file: Path, passphrase: Callable[[], Secret]) -> tuple
     """Return the keys that a backup needs, and whether they came out of it."""
     inside = head.fields.get("keys")
     needed = head.fields.get("key_ids")
-    if not isinstance(needed, list) or head.key_id not in needed:
+    # The head is not proven yet: nothing of it goes into a message that is not what it should be.
+    if not isinstance(needed, list) or head.key_id not in needed or not all(map(is_key_id, needed)):
         raise Malformed(f"{head.name} does not say which keys it needs", hint="take an earlier backup")
     came = not key_file.exists() and isinstance(inside, dict)
     if came and isinstance(inside, dict):
@@ -158,11 +160,11 @@ def _ring(head: Head, key_file: Path, passphrase: Callable[[], Secret]) -> tuple
         ring = load_keyring(key_file)
     else:
         raise ConfigError(
-            f"{head.name} needs master key {', '.join(map(str, needed))}, and there is no {key_file}",
+            f"{head.name} needs master key {', '.join(needed)}, and there is no {key_file}",
             hint=_bring(key_file),
             code="sealed",
         )
-    missing = [str(key_id) for key_id in needed if key_id not in ring.ids]
+    missing = [key_id for key_id in needed if key_id not in ring.ids]
     if missing:
         source = "its own key ring" if came else str(key_file)
         raise ConfigError(

@@ -10,9 +10,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fetchtoken.domain.errors import ConfigError
 
-__all__ = ["KEY_BYTES", "Keyring", "Purpose", "derive", "key_id_of"]
+__all__ = ["KEY_BYTES", "Keyring", "Purpose", "derive", "is_key_id", "key_id_of"]
 
 KEY_BYTES = 32
+
+_HEX = frozenset("0123456789abcdef")
 
 Purpose = Literal["key id", "seal", "journal", "backup", "api-key-hash", "fingerprint", "audit", "audit head"]
 """What a derived key is for; a key made for one purpose says nothing about another."""
@@ -27,6 +29,11 @@ def derive(key: bytes, purpose: Purpose, length: int = KEY_BYTES) -> bytes:
 def key_id_of(key: bytes) -> str:
     """Return the 8 hex digits by which a key is named: made from the key, so they prove it too."""
     return derive(key, "key id", 4).hex()
+
+
+def is_key_id(value: object) -> bool:
+    """Tell whether something that was read could be a key's id."""
+    return isinstance(value, str) and len(value) == 8 and _HEX.issuperset(value)
 
 
 @dataclass(frozen=True, slots=True)

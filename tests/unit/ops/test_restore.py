@@ -3,6 +3,7 @@
 import io
 import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -33,7 +34,7 @@ def second(tmp_path):
     return Home(path)
 
 
-def bring(home: Home, content: bytes, passphrase: Secret = PASSPHRASE):
+def bring(home: Home, content: bytes, passphrase: Callable[[], Secret] = lambda: PASSPHRASE):
     return restore(
         home,
         load_settings(home),
@@ -41,7 +42,7 @@ def bring(home: Home, content: bytes, passphrase: Secret = PASSPHRASE):
         name="FILE",
         config=None,
         peer="uid:0",
-        passphrase=lambda: passphrase,
+        passphrase=passphrase,
     )
 
 
@@ -125,6 +126,36 @@ def test_a_key_that_came_goes_again_where_the_store_does_not_come(tmp_path, seco
     assert not (third.path / "master.key").exists()
     assert bring(third, sealed(second, *FIRST, schema="0001", keys=keys)).key_came
     assert load_keyring(third.path / "master.key").current == ring.current
+
+
+@pytest.mark.parametrize("how", ["a link to what is not mounted", "made while the passphrase was typed"])
+def test_a_key_file_of_somebody_elses_is_never_taken_away(tmp_path, second, how):
+    """Where the key that came has no place, what has that place stays."""
+    ring = load_keyring(second.path / "master.key")
+    third = Home(tmp_path / "third")
+    third.path.mkdir(mode=0o700)
+    key_file = third.path / "master.key"
+
+    def typed() -> Secret:
+        create_keyring(key_file)
+        return PASSPHRASE
+
+    if how.startswith("a link"):
+        key_file.symlink_to(tmp_path / "unmounted")
+    content = sealed(second, *FIRST, schema="0001", keys=close_ring(ring, stretch(PASSPHRASE)))
+    with pytest.raises(ConfigError, match="is not overwritten"):
+        bring(third, content, typed if not key_file.is_symlink() else lambda: PASSPHRASE)
+    assert key_file.is_symlink() or load_keyring(key_file).current != ring.current
+    assert not list(third.path.glob("broker.db*"))
+
+
+@pytest.mark.parametrize("named", [{}, 7, "\x1b[2J\nhint: rm", "0BADC0DE", "0badc0de0"])
+def test_a_head_that_names_no_keys_is_no_backup(second, named):
+    """Nothing of the head is true yet: what is no key id is not repeated to a terminal."""
+    key_ids = [load_keyring(second.path / "master.key").current, named]
+    with pytest.raises(Malformed, match="does not say which keys") as caught:
+        bring(second, sealed(second, *FIRST, schema="0001", key_ids=key_ids))
+    assert "rm" not in caught.value.message
 
 
 def test_a_former_key_alone_is_not_enough(second):
