@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from broker.seal.keyfile import parse_keyring, render
 from broker.seal.keyring import Keyring
-from fetchtoken.domain.errors import ConfigError, Unsafe
+from fetchtoken.domain.errors import ConfigError, Unavailable, Unsafe
 from fetchtoken.domain.secret import Secret
 
 __all__ = ["LEAST_LENGTH", "Stretched", "close_ring", "open_ring", "stretch"]
@@ -57,7 +57,7 @@ class Stretched:
             salt, key = (bytes.fromhex(document[name]) for name in ("salt", "key"))
             n, r, p = (int(document[name]) for name in ("n", "r", "p"))
             AESGCM(key)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise ConfigError("this is no stretched passphrase", hint="restart the daemon") from None
         return cls(salt, n, r, p, key)
 
@@ -67,6 +67,7 @@ def stretch(passphrase: Secret, random_bytes: Callable[[int], bytes] = os.urando
 
     Raises:
         ConfigError: it is empty or short.
+        Unavailable: there is not that much memory.
     """
     if len(passphrase.reveal()) < LEAST_LENGTH:
         raise ConfigError(
@@ -104,6 +105,7 @@ def open_ring(document: Mapping[str, Any], passphrase: Secret, name: str) -> Key
     Raises:
         ConfigError: the passphrase is another, or the file was changed.
         Unsafe: the file asks for more memory than a passphrase is worth, or is damaged.
+        Unavailable: there is less memory than it asks for.
     """
     try:
         salt, box = bytes.fromhex(document["salt"]), b64decode(document["box"], validate=True)
@@ -111,7 +113,7 @@ def open_ring(document: Mapping[str, Any], passphrase: Secret, name: str) -> Key
         if document["kdf"] != "scrypt" or n > _MOST_N or r > _MOST_R or p > _MOST_P:
             raise ValueError  # noqa: TRY301 - as much nonsense as a missing field
         key = _scrypt(passphrase, salt, n, r, p)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise Unsafe(
             f"the key in {name} is damaged", hint="copy the backup again, or bring the key file"
         ) from None
@@ -127,6 +129,11 @@ def open_ring(document: Mapping[str, Any], passphrase: Secret, name: str) -> Key
 
 
 def _scrypt(passphrase: Secret, salt: bytes, n: int, r: int, p: int) -> bytes:
-    return Scrypt(salt=salt, length=32, n=n, r=r, p=p).derive(
-        passphrase.reveal().encode("utf-8", "surrogateescape")
-    )
+    kdf = Scrypt(salt=salt, length=32, n=n, r=r, p=p)
+    try:
+        return kdf.derive(passphrase.reveal().encode("utf-8", "surrogateescape"))
+    except MemoryError:
+        raise Unavailable(
+            f"a passphrase takes {128 * n * r >> 20} MiB of memory, and there is less",
+            hint="free memory, or raise the limit (ulimit -v, the container's)",
+        ) from None

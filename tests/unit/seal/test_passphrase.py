@@ -1,6 +1,8 @@
 """Key rings under a passphrase."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +13,19 @@ from fetchtoken.domain.errors import ConfigError, Unsafe
 from fetchtoken.domain.secret import Secret
 
 PASSPHRASE = Secret("correct horse battery")
+
+SMALL = """
+import resource, sys
+from broker.seal.passphrase import stretch
+from fetchtoken.domain.errors import FetchTokenError
+from fetchtoken.domain.secret import Secret
+resource.setrlimit(resource.RLIMIT_AS, (120 << 20, 120 << 20))
+try:
+    stretch(Secret("correct horse battery"))
+except FetchTokenError as error:
+    print(error.message)
+    sys.exit(error.exit_code)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +59,11 @@ def test_a_short_passphrase_is_refused(short):
 
 
 @pytest.mark.parametrize(
-    "change", [{"n": 1 << 30}, {"r": 1 << 20}, {"kdf": "none"}, {"salt": "zz"}, {"box": "%"}, {"n": 3}]
+    "change",
+    [
+        *({"n": 1 << 30}, {"r": 1 << 20}, {"p": 1 << 20}, {"n": 3}, {"n": 0}, {"n": -1}, {"n": float("inf")}),
+        *({"kdf": "none"}, {"salt": "zz"}, {"box": "%"}),
+    ],
 )
 def test_a_file_cannot_ask_for_more_than_a_passphrase_is_worth(closed, change):
     """Costs that would fill the memory, and nonsense, are damage."""
@@ -59,6 +78,15 @@ def test_a_stretched_passphrase_travels_without_the_passphrase():
     assert Stretched.from_document(document) == stretched
     assert PASSPHRASE.reveal() not in str(document)
     assert document["key"] not in repr(stretched)
+
+
+def test_too_little_memory_is_no_bug():
+    """In a small container the person is told how much it takes, exit 5."""
+    ran = subprocess.run(
+        [sys.executable, "-c", SMALL], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 5, ran.stderr
+    assert "128 MiB" in ran.stdout
 
 
 @pytest.mark.parametrize("document", [{}, {"salt": "00", "key": "00", "n": 1, "r": 1, "p": 1}])
