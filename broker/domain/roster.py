@@ -1,8 +1,13 @@
 """The read model of the hot path: every account and client in memory, found by name, id or key id."""
 
+from collections.abc import Set as AbstractSet
+
+from broker.domain.account import State
 from broker.domain.records import Account, Client, Snapshot
 
 __all__ = ["Roster"]
+
+_SETTLED = frozenset({State.ACTIVE, State.LOGIN_REQUIRED})
 
 
 class Roster:
@@ -18,6 +23,8 @@ class Roster:
         """The store's change counter up to which everything is known."""
         self._accounts: dict[int, Account] = {}
         self._by_name: dict[str, Account] = {}
+        self._unsettled: set[int] = set()
+        self._sealed: set[int] = set()
         self._clients: dict[int, Client] = {}
         self._clients_by_name: dict[str, Client] = {}
         self._clients_by_key: dict[str, Client] = {}
@@ -35,6 +42,14 @@ class Roster:
     def accounts(self) -> list[Account]:
         """Return all accounts by name."""
         return sorted(self._accounts.values(), key=lambda account: account.name)
+
+    def unsettled(self) -> AbstractSet[int]:
+        """Return the row ids of the accounts that are refreshing, replaying or in doubt."""
+        return self._unsettled
+
+    def sealed(self) -> AbstractSet[int]:
+        """Return the row ids of the accounts whose boxes do not open."""
+        return self._sealed
 
     def client(self, name: str) -> Client | None:
         """Return the client of that name, or ``None``."""
@@ -57,10 +72,14 @@ class Roster:
             del self._by_name[held.name]
         self._accounts[account.id] = account
         self._by_name[account.name] = account
+        (self._unsettled.discard if account.state in _SETTLED else self._unsettled.add)(account.id)
+        (self._sealed.add if account.sealed else self._sealed.discard)(account.id)
 
     def drop_account(self, account: int) -> None:
         """Forget a removed account; row ids are never used again."""
         self._gone_accounts.add(account)
+        self._unsettled.discard(account)
+        self._sealed.discard(account)
         held = self._accounts.pop(account, None)
         if held is not None and self._by_name.get(held.name) is held:
             del self._by_name[held.name]

@@ -51,7 +51,7 @@ class Health:
         """Return which of ``store``, ``seal``, ``journal``, ``audit``, ``home`` do not work; never blocks."""
         found = {
             "store": bool(self._store_error),
-            "seal": any(account.sealed for account in self._roster.accounts()),
+            "seal": bool(self._roster.sealed()),
             "journal": bool(self._journal_error or self._coordinator.journal_error),
             "audit": not self._audit.healthy,
             "home": bool(self._life.error),

@@ -28,17 +28,19 @@ class Doubts:
 
     def look(self) -> bool:
         """Look once, and log the alert when its time has come; tell whether one waits for its time."""
+        roster = self._shop.roster
+        unsettled = [roster.account_by_id(account) for account in roster.unsettled()]
         doubted = {
             (account.login_id, account.generation): account.name
-            for account in self._shop.roster.accounts()
-            if account.state is State.IN_DOUBT
+            for account in unsettled
+            if account is not None and account.state is State.IN_DOUBT
         }
         self._told &= doubted.keys()
         if not doubted.keys() - self._told:
             self._since_s = None
             return False
         now_s = self._shop.rules.clock()
-        self._since_s = now_s if self._since_s is None else self._since_s
+        self._since_s = now_s if self._since_s is None else min(self._since_s, now_s)
         if now_s - self._since_s < GATHER_S:
             return True
         self._told, self._since_s = frozenset(doubted), None

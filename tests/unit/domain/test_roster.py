@@ -1,5 +1,6 @@
 """The read model: finding, changing, forgetting, and never going back."""
 
+from broker.domain.account import State
 from broker.domain.records import Snapshot
 from broker.domain.roster import Roster
 from tests.support.records import a_client, an_account
@@ -120,3 +121,15 @@ def test_changes_name_what_was_removed():
     assert [(account.name, account.disabled) for account in roster.accounts()] == [("work", True)]
     assert [client.name for client in roster.clients()] == ["ci"]
     assert roster.revision == 12
+
+
+def test_what_is_unsettled_or_sealed_is_known_without_a_search():
+    """It follows each change, and is forgotten with its account."""
+    roster = Roster()
+    roster.put_account(an_account(id=1, name="a", state=State.REFRESHING))
+    roster.put_account(an_account(id=2, name="b", state=State.IN_DOUBT, sealed=True))
+    roster.put_account(an_account(id=3, name="c", state=State.LOGIN_REQUIRED))
+    assert (roster.unsettled(), roster.sealed()) == ({1, 2}, {2})
+    roster.put_account(an_account(id=1, name="a", revision=2))
+    roster.drop_account(2)
+    assert (roster.unsettled(), roster.sealed()) == (set(), set())
