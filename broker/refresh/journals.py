@@ -157,9 +157,10 @@ class Journals:
         remove(spare_of(path))
 
     def attempts(self) -> list[str]:
-        """Return the ids of all attempts that have a file."""
+        """Return the ids of all attempts that have a file; what else lies there is none of ours."""
         places = (self._directory, self._directory.parent)
-        return sorted({path.stem for place in places for path in place.iterdir() if path.suffix == _SUFFIX})
+        found = {path.stem for place in places for path in place.iterdir() if path.suffix == _SUFFIX}
+        return sorted(attempt_id for attempt_id in found if attempt_id.isalnum())
 
     def check(self) -> None:
         """Raise unless a file can be made here now.

@@ -6,12 +6,18 @@ from dataclasses import replace
 import structlog
 
 from broker.domain.account import Event, State
-from broker.domain.records import Account
+from broker.domain.audit import Action
+from broker.domain.records import Account, AuditRecord
+from broker.domain.tokens import read_tokens
 from broker.refresh.coordinator import Coordinator
 from broker.refresh.journals import Journals
 from broker.refresh.outcomes import judge_entry
 from broker.refresh.settlement import Settlement
 from broker.refresh.workshop import Workshop
+from broker.store.commit import Sent
+from broker.store.late import keep_late
+from fetchtoken.domain.errors import FetchTokenError
+from fetchtoken.domain.secret import Secret
 from fetchtoken.oauth.journal import Entry, Phase
 from fetchtoken.oauth.outcome import Kind, Outcome
 
@@ -30,41 +36,52 @@ class Recovery:
     def __init__(self, shop: Workshop, coordinator: Coordinator) -> None:
         self._shop = shop
         self._coordinator = coordinator
-        self._settlement = Settlement(shop)
+        self._settlement = Settlement(shop, patient=False)
+        self._told: dict[str, str] = {}
+        """What was logged last, by attempt: one that cannot be settled is looked at every second."""
 
     def outstanding(self) -> bool:
         """Tell whether any account in memory waits for an outcome that no flight will bring."""
-        flying = self._coordinator.flying
-        return any(
-            account.state not in (State.ACTIVE, State.LOGIN_REQUIRED) and account.id not in flying
-            for account in self._shop.roster.accounts()
-        )
+        return not self._shop.roster.unsettled() <= self._coordinator.flying
 
     async def look(self) -> None:
         """Settle what can be settled now."""
         for account in await self._shop.store.unsettled():
-            if account.id not in self._coordinator.flying:
+            if account.id in self._coordinator.flying:
+                continue
+            try:
                 await self._settle(account)
+            except (FetchTokenError, OSError) as error:
+                # One row that takes no outcome must hold back neither the others nor the start.
+                self._tell(account.name, account.attempt_id or "", error)
 
     async def sweep(self) -> None:
         """At the start: deal with journal files that no row waits for any more.
 
-        Tokens in such a file belong to a rotation that was committed just before a crash, or to a
-        login that has been replaced; the store knows which, and keeps the latter sealed.
+        Tokens in such a file belong to a rotation that was committed just before a crash, to a login
+        that has been replaced or to an account that was removed; the store knows which, and keeps all
+        but the first sealed.
         """
         wanted = {account.attempt_id for account in await self._shop.store.unsettled()}
         for attempt_id in await asyncio.to_thread(self._shop.journals.attempts):
             if attempt_id in wanted:
                 continue
             entry = await asyncio.to_thread(self._shop.journals.look, attempt_id)
-            intent = Journals.intent_of(entry)
-            owner = None if intent is None else self._shop.roster.account_by_id(intent.account)
-            if entry.phase in (Phase.HELD, Phase.UNREADABLE):
+            try:
+                done = await self._late(attempt_id, entry)
+            except (FetchTokenError, OSError) as error:
+                self._tell("", attempt_id, error)
+                continue
+            if not done:
                 _log.warning("journal_left_alone", attempt=attempt_id, phase=str(entry.phase))
-            elif entry.phase is Phase.ANSWERED and intent is not None and owner is not None:
-                await self._late(owner, attempt_id, entry)
-            else:
-                await asyncio.to_thread(self._shop.journals.forget, attempt_id)
+
+    def _tell(self, account: str, attempt_id: str, error: FetchTokenError | OSError) -> None:
+        reason = str(error)
+        if self._told.get(attempt_id) != reason:
+            self._told[attempt_id] = reason
+            _log.error(
+                "not_settled", account=account, attempt=attempt_id, error=reason, hint="codex-broker check"
+            )
 
     async def _settle(self, account: Account) -> None:
         attempt_id = account.attempt_id or ""
@@ -92,15 +109,38 @@ class Recovery:
         lease_until = account.lease_until
         return lease_until is not None and await self._shop.store.database_now() < lease_until
 
-    async def _late(self, owner: Account, attempt_id: str, entry: Entry) -> None:
-        """Hand a left-over answer to the store as of the login and generation that it was for."""
-        intent = Journals.intent_of(entry)
-        judged = judge_entry(entry, now_s=self._shop.rules.clock())
-        if intent is None or judged is None:
-            return
-        event, outcome = judged
-        if event is not Event.JOURNAL_ANSWER:
+    async def _late(self, attempt_id: str, entry: Entry) -> bool:
+        """Keep what a left-over file brought, as of the login and generation that it was for.
+
+        Returns:
+            Whether the file is done with: it may go, or is gone.
+        """
+        if entry.phase in (Phase.HELD, Phase.UNREADABLE):
+            return False
+        now_s = self._shop.rules.clock()
+        judged = judge_entry(entry, now_s=now_s)
+        brought = None if judged is None else judged[1].tokens
+        if judged is None or brought is None:
             await asyncio.to_thread(self._shop.journals.forget, attempt_id)
-            return
-        sent = replace(owner, login_id=intent.login_id, generation=intent.generation)
-        await self._settlement.settle(sent, attempt_id, event, outcome)
+            return True
+        intent = Journals.intent_of(entry)
+        if intent is None:
+            return False
+        owner = self._shop.roster.account_by_id(intent.account)
+        if owner is not None:
+            sent = replace(owner, login_id=intent.login_id, generation=intent.generation)
+            await self._settlement.settle(sent, attempt_id, Event.JOURNAL_ANSWER, judged[1])
+            return True
+        tokens = read_tokens(
+            brought.access_token or Secret(""),
+            brought.refresh_token,
+            brought.id_token,
+            now_s=now_s,
+            jitter=0.0,
+        )
+        of = Sent(intent.account, intent.login_id, intent.generation)
+        audit = AuditRecord(now_s, Action.ACCOUNT_ORPHAN)
+        await keep_late(self._shop.store, of, attempt_id, tokens, audit)
+        _log.warning("late_answer_kept_sealed", account="", attempt=attempt_id)
+        await asyncio.to_thread(self._shop.journals.forget, attempt_id)
+        return True

@@ -27,10 +27,16 @@ _LONGEST_PAUSE_S = 5.0
 
 
 class Settlement:
-    """Persists outcomes; the answer waits in the journal for as long as the store does not take it."""
+    """Persists outcomes; the answer waits in the journal for as long as the store does not take it.
 
-    def __init__(self, shop: Workshop) -> None:
+    Args:
+        shop: what it works with.
+        patient: try again until the store takes it. Who comes back to the journal anyway need not.
+    """
+
+    def __init__(self, shop: Workshop, *, patient: bool = True) -> None:
         self._shop = shop
+        self._patient = patient
 
     async def settle(
         self, account: Account, attempt_id: str, event: Event, outcome: Outcome
@@ -45,6 +51,9 @@ class Settlement:
 
         Returns:
             The account as it is now, or ``None`` where the event came too late to matter.
+
+        Raises:
+            FetchTokenError, OSError: the store did not take it, and this is not patient.
         """
         rules = self._shop.rules
         now_s = rules.clock()
@@ -71,7 +80,7 @@ class Settlement:
         audit = AuditRecord(
             now_s, Action.ACCOUNT_ROTATED, account=account.name, detail=f"attempt {attempt_id}"
         )
-        settled = await _persist(
+        settled = await self._persist(
             lambda: self._shop.store.commit_tokens(account, attempt_id, event, tokens, audit), account.name
         )
         if settled is None:
@@ -97,7 +106,7 @@ class Settlement:
         wait_s = backoff_s(failures, jitter=self._shop.rules.chance(), retry_after_s=outcome.retry_after_s)
         action, last_error = _word(account, event, outcome)
         audit = AuditRecord(now_s, action, account=account.name, outcome=str(event), detail=outcome.detail)
-        settled = await _persist(
+        settled = await self._persist(
             lambda: self._shop.store.settle(
                 account,
                 attempt_id,
@@ -122,6 +131,19 @@ class Settlement:
         )
         return settled
 
+    async def _persist(self, write: Callable[[], Awaitable[_T]], account: str) -> _T:
+        """Call until the store takes it. A crash meanwhile loses nothing: the journal has the answer."""
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                return await write()
+            except (FetchTokenError, OSError) as error:
+                if not self._patient:
+                    raise
+                _log.error("store_does_not_take_the_outcome", account=account, error=str(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
 
 def _word(account: Account, event: Event, outcome: Outcome) -> tuple[Action, str]:
     """Return what the trail and the row say: another holder's doing, our own loss, or neither."""
@@ -132,15 +154,3 @@ def _word(account: Account, event: Event, outcome: Outcome) -> tuple[Action, str
     if lost:
         return Action.ACCOUNT_LOST, word
     return (Action.ACCOUNT_SETTLED if word == outcome.code else Action.ACCOUNT_OTHER_HOLDER), word
-
-
-async def _persist(write: Callable[[], Awaitable[_T]], account: str) -> _T:
-    """Call until the store takes it. A crash meanwhile loses nothing: the journal has the answer."""
-    pause_s = _FIRST_PAUSE_S
-    while True:
-        try:
-            return await write()
-        except (FetchTokenError, OSError) as error:
-            _log.error("store_does_not_take_the_outcome", account=account, error=str(error))
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)

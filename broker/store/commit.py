@@ -1,7 +1,7 @@
 """Keeping a token answer: in its row, or sealed beside it when it comes too late."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, and_, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,16 +19,25 @@ from fetchtoken.domain.errors import Unsafe
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.jsontext import dumps
 
-__all__ = ["commit_tokens", "read_late"]
+__all__ = ["Sent", "commit_tokens", "keep_orphan", "read_late"]
+
+
+class Sent(NamedTuple):
+    """What an attempt was for; its account may be gone."""
+
+    account: int
+    login_id: str
+    generation: int
 
 
 async def commit_tokens(
     work: Work, account: Account, attempt_id: str, event: Event, tokens: Tokens
 ) -> Account | None:
     """Keep a token answer. See :meth:`broker.store.store.Store.commit_tokens`."""
+    sent = Sent(account.id, account.login_id, account.generation)
     row = await work.of_login(account.login_id)
     if row is None:
-        await _keep_orphan(work, account, attempt_id, tokens)
+        await keep_orphan(work, sent, attempt_id, tokens)
         return None
     held = account_from_row(row, work.keys)
     if await _is_committed(work, held, account.generation, tokens):
@@ -36,7 +45,7 @@ async def commit_tokens(
         return held
     cell = judge(held, event, login_id=account.login_id, generation=account.generation, attempt_id=attempt_id)
     if cell is None:
-        await _keep_orphan(work, account, attempt_id, tokens)
+        await keep_orphan(work, sent, attempt_id, tokens)
         return None
     values = token_columns(_merged(held, tokens), held.login_id, held.generation + 1, work.keys) | {
         "state": cell.to,
@@ -127,11 +136,12 @@ async def _remember_spent(work: Work, row: Row[Any]) -> None:
         )
 
 
-async def _keep_orphan(work: Work, account: Account, attempt_id: str, tokens: Tokens) -> None:
+async def keep_orphan(work: Work, sent: Sent, attempt_id: str, tokens: Tokens) -> None:
+    """Keep a token answer sealed beside the accounts; the same one again changes nothing."""
     same = await work.connection.execute(
         select(orphans.c.id).where(
-            orphans.c.login_id == account.login_id,
-            orphans.c.generation == account.generation,
+            orphans.c.login_id == sent.login_id,
+            orphans.c.generation == sent.generation,
             orphans.c.attempt_id == attempt_id,
         )
     )
@@ -142,16 +152,16 @@ async def _keep_orphan(work: Work, account: Account, attempt_id: str, tokens: To
         "refresh_token": tokens.refresh_token.reveal() if tokens.refresh_token else "",
         "id_token": tokens.id_token.reveal() if tokens.id_token else "",
     }
-    context = orphan_context(account.login_id, account.generation, attempt_id)
+    context = orphan_context(sent.login_id, sent.generation, attempt_id)
     await work.connection.execute(
         insert(orphans).values(
             at=work.now_s,
-            account=account.id,
-            login_id=account.login_id,
-            generation=account.generation,
+            account=sent.account,
+            login_id=sent.login_id,
+            generation=sent.generation,
             attempt_id=attempt_id,
             box=work.keys.seal.close(dumps(content).encode(), context),
         )
     )
-    told = f"login {account.login_id} generation {account.generation}: kept sealed"
+    told = f"login {sent.login_id} generation {sent.generation}: kept sealed"
     await work.log_also(Action.ACCOUNT_ORPHAN, "late", told)

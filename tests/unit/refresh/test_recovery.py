@@ -3,10 +3,13 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
-from broker.domain.account import State
+from sqlalchemy import text
+
+from broker.domain.account import Event, State
 from broker.domain.audit import Action
 from broker.domain.records import Account, AuditRecord
 from fetchtoken.oauth.journal import append
@@ -128,6 +131,73 @@ async def test_an_answer_that_comes_after_the_doubt_ends_it(world: World) -> Non
     os.close(late)
     await world.recovery.look()
     assert (await world.row()).generation == 1
+
+
+async def answered(world: World, **left_out: None) -> tuple[Account, str, dict[str, object]]:
+    """Bring an account to where its answer is in the journal and in no row."""
+    account, attempt_id, fd = await armed(world)
+    write(world, fd, attempt_id, "sending", {})
+    _, answer = world.issuer.exchange(account.refresh_token.reveal())
+    kept = {key: value for key, value in answer.items() if key not in left_out}
+    raw = Answer(sent=True, status=200, body=json.dumps(kept).encode(), complete=True)
+    write(world, fd, attempt_id, "answer", raw.to_json())
+    os.close(fd)
+    return account, attempt_id, answer
+
+
+async def test_the_answer_of_a_removed_account_is_kept_sealed(world: World) -> None:
+    """A seen token answer is never dropped, even where its account went meanwhile."""
+    account, _, _ = await answered(world)
+    await world.store.remove_account(account.id, AuditRecord(0, Action.ACCOUNT_REMOVED))
+    world.restart()
+    await world.load()
+    await world.recovery.sweep()
+    (late,) = await world.store.late_answers()
+    assert (late.account, late.generation) == (account.id, 0)
+    assert world.journals.attempts() == []
+
+
+async def test_an_answer_whose_intent_is_damaged_is_left_alone(world: World) -> None:
+    """Nobody knows whose it is, so its file stays; a copy that somebody made beside it disturbs nothing."""
+    account, attempt_id, _ = await answered(world)
+    path = Path(world.journals.path(attempt_id))
+    shutil.copy(path, path.with_name("of yesterday.journal"))
+    with path.open("r+b") as file:  # noqa: ASYNC230 - a test
+        file.seek(60)
+        file.write(b"damaged")
+    await world.store.remove_account(account.id, AuditRecord(0, Action.ACCOUNT_REMOVED))
+    world.restart()
+    await world.load()
+    await world.recovery.sweep()
+    assert world.journals.attempts() == [attempt_id]
+
+
+async def test_a_left_over_refresh_token_that_came_alone_is_kept(world: World) -> None:
+    """It is the login, though its answer counts as none: it is not dropped with its file."""
+    account, attempt_id, answer = await answered(world, access_token=None)
+    await world.store.settle(
+        account,
+        attempt_id,
+        Event.NOT_SENT,
+        failures=1,
+        last_error="",
+        audit=AuditRecord(0, "account.settled"),
+    )
+    await restarted(world)
+    (late,) = await world.store.late_answers()
+    assert late.generation == 0
+    assert answer["refresh_token"]
+    assert world.journals.attempts() == []
+
+
+async def test_a_row_that_takes_no_answer_holds_nobody_back(world: World) -> None:
+    """Where its old tokens are needed and do not open, the start goes on, and its answer stays on disk."""
+    account, attempt_id, _ = await answered(world, id_token=None)
+    async with world.store.database.write() as connection:
+        await connection.execute(text("UPDATE accounts SET id_box = x'00'"))
+    row = await asyncio.wait_for(restarted(world), 20)
+    assert (row.state, row.generation, row.sealed) == (State.REFRESHING, account.generation, True)
+    assert world.journals.attempts() == [attempt_id]
 
 
 async def test_a_file_whose_rotation_was_committed_is_swept(world: World) -> None:
