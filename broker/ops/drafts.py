@@ -51,9 +51,11 @@ def is_draft(name: str, stem: str) -> bool:
 
 def sweep_drafts(directory: Path, stem: str) -> None:
     """Remove what killed processes left; what cannot be removed stays."""
+    # Others may write in the directory: a pipe of theirs is not waited for, a link not followed.
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     with suppress(OSError):
         for path in [each for each in directory.iterdir() if is_draft(each.name, stem)]:
-            with suppress(OSError), path.open("rb") as file:
+            with suppress(OSError), os.fdopen(os.open(path, flags), "rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()
 

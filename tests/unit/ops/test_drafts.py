@@ -22,6 +22,12 @@ with draft(Path(sys.argv[1]), "store") as (path, file):
     print(path.name, flush=True)
     time.sleep(60)
 """
+SWEEPER = """
+import sys
+from pathlib import Path
+from broker.ops.drafts import sweep_drafts
+sweep_drafts(Path(sys.argv[1]), "store")
+"""
 
 
 def test_a_file_is_put_whole(tmp_path):
@@ -76,6 +82,17 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path):
     with draft(tmp_path, "store") as (path, _):
         assert [each.name for each in tmp_path.iterdir()] == [path.name]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_others_plant_in_a_shared_directory_holds_nobody_up(tmp_path):
+    """A pipe under a draft's name is not waited for, and a link under one is not followed."""
+    os.mkfifo(tmp_path / ".store.0123456789ab.draft")
+    outside = tmp_path / "outside"
+    outside.touch()
+    (tmp_path / ".store.ba9876543210.draft").symlink_to(outside)
+    subprocess.run([sys.executable, "-c", SWEEPER, str(tmp_path)], cwd=ROOT, check=True, timeout=20)
+    assert outside.exists()
+    assert not (tmp_path / ".store.0123456789ab.draft").exists()
 
 
 @pytest.mark.parametrize(
