@@ -6,7 +6,7 @@ import shutil
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
@@ -110,11 +110,23 @@ def _make(place: Place, file: str, stretched: dict[str, Any] | None) -> dict[str
         with shown("backup", lambda: path.stat().st_size):
             made: dict[str, Any] = call("backup_write", draft=path.name, stretched=stretched)
         if file == "-":
-            shutil.copyfileobj(content, sys.stdout.buffer, 1 << 20)
-            sys.stdout.buffer.flush()
+            _pour(content)
         else:
             put(content, _absolute(file))
     return made
+
+
+def _pour(content: BinaryIO) -> None:
+    try:
+        # A buffer of its own: Python's fails once more at the exit, with another code.
+        with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as output:
+            shutil.copyfileobj(content, output, 1 << 20)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ConfigError(
+            f"standard output cannot be written: {error.strerror}", hint="free the disk, or name a FILE"
+        ) from None
 
 
 def _tell(made: dict[str, Any], *, as_json: bool) -> None:

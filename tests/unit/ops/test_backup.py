@@ -145,3 +145,17 @@ def test_a_backup_may_go_to_standard_output(broker):
     file = io.BytesIO(done.stdout)
     assert read_head(file, "FILE").key_id in json.loads((broker.home / "master.key").read_text())["keys"]
     assert b"master.key" in done.stderr
+
+
+def test_a_full_disk_behind_standard_output_is_no_bug(broker):
+    """It is said as it is for a file, exit 2, and nothing follows it."""
+    assert broker.run("init").code == 0
+    environ = {**broker.environ, "PYTHONPATH": str(Path.cwd())}
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(
+            [*BROKER, "backup", "-"], env=environ, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ran.returncode == 2, ran.stderr
+    what, hint = ran.stderr.splitlines()
+    assert what == "codex-broker: standard output cannot be written: No space left on device"
+    assert hint.startswith("hint: ")
