@@ -47,6 +47,10 @@ def _ask(prompt: str) -> Secret:
 
 
 def _read(file: str) -> Secret:
-    text = sys.stdin.read() if file == "-" else read_private(str(Path(file).expanduser()))
+    if file == "-":
+        # As a file is read, whatever the locale: the same bytes are to open it on any machine.
+        text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    else:
+        text = read_private(str(Path(file).expanduser()))
     # Editors and echo end the last line.
     return Secret(text.removesuffix("\n").removesuffix("\r"))

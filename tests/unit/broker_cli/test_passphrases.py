@@ -111,9 +111,17 @@ def test_a_passphrase_in_a_file_ends_with_its_line(monkeypatch, tmp_path, text):
     path = tmp_path / "words"
     path.touch(mode=0o600)
     path.write_bytes(text.encode())
-    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode()), "ascii"))
     assert new_passphrase(str(path)).reveal() == "correct horse"
     assert old_passphrase("-").reveal() == "correct horse"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_passphrase_by_standard_input_is_the_same_in_every_locale(monkeypatch, encoding):
+    """Made on one machine, opened on another: its bytes count, not what a terminal takes them for."""
+    given = io.BytesIO("pferd über brücke\n".encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(given, encoding))
+    assert old_passphrase("-").reveal() == "pferd über brücke"
 
 
 class Screen(io.StringIO):
