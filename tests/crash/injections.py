@@ -38,6 +38,9 @@ _ERRORS = ("EIO", "ENOSPC")
 _SUBJECTS = ("local", "local", "broker")
 """In turns."""
 
+_TOLD_IN_VAIN = re.compile(r"(?m)^\d+ +write\(2, .*\(INJECTED\)$")
+"""The words for people were written, to a standard error that took none."""
+
 _LIMIT_S = 120
 _ROOT = Path(__file__).parents[2]
 
@@ -185,9 +188,12 @@ class _Stage:
         )
         judge = self._local if injection.subject == "local" else self._broker
         end, ran = judge(root, before)
+        calls = trace.read_text()
         if end != "lost" and (not ran.out.strip() if ran.code == 0 else not ran.err.strip()):
             end = "silent"
-        return Verdict(injection, end, "(INJECTED)" in trace.read_text(), ran)
+        if end == "silent" and _TOLD_IN_VAIN.search(calls):
+            end = "held"
+        return Verdict(injection, end, "(INJECTED)" in calls, ran)
 
     def _local(self, root: Path, before: tuple[str, ...]) -> tuple[str, Ran]:
         """Force a refresh of an auth file, then ask once more in peace."""
@@ -200,9 +206,10 @@ class _Stage:
         printed = ran.out.strip()
         if ran.code == 0 and printed not in (clean.out.strip(), login.access_token):
             return "lost", ran
-        if ran.code == 0 and printed == login.access_token and not ran.err.strip():
+        end = self._alive(login.login_id, laptop.document()["tokens"]["refresh_token"], clean.err)
+        if end != "lost" and ran.code == 0 and printed == login.access_token and not ran.err.strip():
             return "silent", ran
-        return self._alive(login.login_id, laptop.document()["tokens"]["refresh_token"], clean.err), ran
+        return end, ran
 
     def _broker(self, root: Path, before: tuple[str, ...]) -> tuple[str, Ran]:
         """Force a refresh of an account without a daemon, then open the home in peace."""
