@@ -23,7 +23,11 @@ _BTIME_AT = 80
 
 
 def marker_in(home: Path) -> tuple[Marker, Reading] | None:
-    """Return a home's marker and what it is worth; ``None`` where there is none that can be read."""
+    """Return a home's marker and what it is worth; ``None`` where there is none, or a damaged one.
+
+    Raises:
+        OSError: the disk does not give it back, so nobody knows.
+    """
     path = home / _MARKER
     try:
         text = path.read_text(encoding="ascii")
@@ -35,7 +39,7 @@ def marker_in(home: Path) -> tuple[Marker, Reading] | None:
             inode=int(said["inode"]),
             born_ns=None if born_ns is None else int(born_ns),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
     # Asking for the birth loads ctypes, and where the inode is the same it decides nothing.
     born_ns = marker.born_ns if inode == marker.inode else birth_ns(path)

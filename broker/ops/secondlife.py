@@ -78,8 +78,15 @@ class SecondLife:
             await asyncio.to_thread(self._marks.read)
         except OSError as error:
             _log.error("high_water_not_read", error=error.strerror, hint="mend the disk, then restart")
-        found = await asyncio.to_thread(marker_in, self._home.path)
         known = await homes(self._store)
+        try:
+            found = await asyncio.to_thread(marker_in, self._home.path)
+        except OSError as error:
+            # To take it for lost would take every account out of renewal.
+            self._marks.hold(f"home.id cannot be read: {error.strerror}")
+            _log.error("home_marker_not_read", error=error.strerror, hint="mend the disk, then restart")
+            await self._judge_sleep()
+            return
         await self._judge_place(found, known)
         await self._judge_store()
         await self._judge_sleep()

@@ -63,13 +63,17 @@ class HighWater:
         except FileNotFoundError:
             return
         except OSError as error:
-            self.error = self._unread = f"it cannot be read: {error.strerror}"
+            self.hold(f"it cannot be read: {error.strerror}")
             raise
         damaged = 0
         for line in text.split("\n")[:-1]:
             damaged += not self._take(line)
         if damaged:
             _log.warning("high_water_lines_damaged", file=self._path, lines=damaged)
+
+    def hold(self, reason: str) -> None:
+        """Write nothing until the next start, so that nothing is sent: what this home is cannot be known."""
+        self.error = self._unread = reason
 
     async def begin(self, accounts: Iterable[Account], counter: int) -> None:
         """Start from the rows as they are, once it is known which of them are behind.

@@ -139,6 +139,24 @@ async def test_a_home_that_lost_its_marker_looks_like_another(place):
     assert place.restored() == {"a": f"{Why.OTHER_HOME}: {place.home.path}"}
 
 
+async def test_a_marker_that_the_disk_does_not_give_back_is_not_lost(place):
+    """Nothing is judged and nothing sent; once it can be read again, all is as it was."""
+    await (await place.start("a")).stop()
+    marker, away = place.home.path / "home.id", place.home.path / "away"
+    marker.rename(away)
+    marker.mkdir()
+    await place.start()
+    assert place.restored() == {}
+    assert place.life.error == "home.id cannot be read: Is a directory"
+    with pytest.raises(OSError, match=r"home\.id cannot be read"):
+        await place.marks.mend()
+    await place.stop()
+    marker.rmdir()
+    away.rename(marker)
+    await place.start()
+    assert (place.restored(), place.life.error) == ({}, "")
+
+
 async def test_a_new_marker_alone_is_another_home(place):
     """A store goes by the home's own name, not by its path."""
     await (await place.start("a")).stop()
