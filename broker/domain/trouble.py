@@ -26,7 +26,10 @@ _USED_BEFORE = frozenset({"refresh_token_reused", "invalid_grant"})
 _IF_ALONE = "if no other broker uses its login"
 
 _SECOND_LIVES: dict[Why | None, str] = {
-    None: "comes from a backup or an older copy of this home: its login may have moved on since",
+    None: (
+        "may have moved on elsewhere: it comes from a backup or another copy of this home, or a journal of it"
+        " could not be read"
+    ),
     Why.BACKUP: "comes from a backup made at {detail}: its login may have moved on since",
     Why.PUT_BACK: "is older in the store than this home has seen it: an old database file was put back",
     Why.OTHER_HOME: "came in a store that belongs to another home, where its login may still be in use",

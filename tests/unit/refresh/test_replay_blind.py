@@ -2,6 +2,7 @@
 
 from broker.domain.account import State
 from broker.domain.audit import Action
+from broker.domain.trouble import trouble_of
 from fetchtoken.domain.errors import Unavailable
 from tests.unit.refresh.conftest import World
 from tests.unit.refresh.test_replay import actions, doubtful
@@ -17,6 +18,9 @@ async def test_a_blind_replay_that_comes_back_unused_is_never_followed_by_itself
     except Unavailable:
         row = await world.row()
     assert (row.state, row.replay_used) == (State.IN_DOUBT, False)
+    trouble = trouble_of(row, world.clock())
+    assert trouble is not None
+    assert "a journal of it could not be read" in trouble.what
     assert Action.ACCOUNT_BLIND in await actions(world)
     sent = len(world.decisions())
     world.offset_s += 200_000
