@@ -1,20 +1,17 @@
 """Fixtures that any test may ask for, and the last lines of a run: what was missing on this machine."""
 
-import signal
-
 import pytest
 
 from tests.support.broker import broker
 from tests.support.issuer import issuer, issuer_process
+from tests.support.signals import hear_signals
 
 __all__ = ["broker", "issuer", "issuer_process"]
 
 
 def pytest_configure() -> None:
-    """Let signals reach what tests start, even where the run itself is in the background (``nohup … &``)."""
-    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
-        if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, handler)
+    """Let signals reach what tests start."""
+    hear_signals()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

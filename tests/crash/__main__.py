@@ -13,6 +13,7 @@ import time
 from threading import Lock
 
 from tests.crash.rows import ROWS, Outcome, Row
+from tests.support.signals import hear_signals
 
 
 def main(words: list[str] | None = None) -> int:
@@ -32,6 +33,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="to repeat a run")
     parser.add_argument("--json", action="store_true", help="print one JSON value")
     options = parser.parse_args(words)
+    hear_signals()
     asked = {row: _count(row, options) for row in ROWS}
     if not any(asked.values()):
         parser.error("name a row, or --all")
