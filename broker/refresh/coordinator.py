@@ -91,6 +91,12 @@ class Coordinator:
         if held.state is not State.ACTIVE:
             raise explain(held, self._shop.rules.clock())
         flown = await asyncio.shield(self.start(held, reason="forced" if force else "scheduled", now=force))
+        if flown.state is State.ACTIVE and flown.restored and flown.failures > held.failures:
+            # Nothing is decided by that: it still waits for the same order, and for nothing else.
+            raise Unavailable(
+                f"{held.name} could not be refreshed ({flown.last_error}); nothing is tried again by itself",
+                hint=f"try again later: codex-broker account refresh {held.name} --force",
+            )
         if flown.state is not State.ACTIVE or flown.generation == held.generation:
             raise explain(flown, self._shop.rules.clock())
         return flown

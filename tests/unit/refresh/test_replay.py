@@ -238,6 +238,18 @@ async def test_a_restored_account_is_not_refreshed_by_itself(world: World) -> No
     assert (await world.coordinator.refresh(account.id, force=True)).restored is False
 
 
+async def test_an_order_to_refresh_a_restored_account_that_failed_says_why(world: World) -> None:
+    """What the issuer said, and that only another order tries again; not once more whose copy it is."""
+    account = await world.add()
+    await restore(world, account)
+    world.issuer.fault("503")
+    with pytest.raises(Unavailable, match="http_503") as told:
+        await world.coordinator.refresh(account.id, force=True)
+    assert told.value.hint == "try again later: codex-broker account refresh work --force"
+    assert (await world.row()).restored
+    assert (await world.coordinator.refresh(account.id, force=True)).generation == 1
+
+
 async def replaying(world: World) -> tuple[Account, str, int]:
     """Bring a replay to the point where its exchange process would start."""
     row = await doubtful(world)
