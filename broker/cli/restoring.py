@@ -27,6 +27,7 @@ def restore_file(place: Place, path: Path, passphrase: Callable[[], Secret]) -> 
 
     Raises:
         NotFound: there is no such file.
+        Unsafe: the home is another user's.
         ConfigError: it cannot be read; and what :func:`broker.ops.restore.restore` raises.
     """
     configure(level="error")
@@ -35,6 +36,9 @@ def restore_file(place: Place, path: Path, passphrase: Callable[[], Secret]) -> 
             path.expanduser().open("rb") as file,
             shown("restore", file.tell, os.fstat(file.fileno()).st_size),
         ):
+            if place.home.exists():
+                # Before its settings are read: root touches nothing in another user's home.
+                place.home.check()
             return restore(
                 place.home,
                 place.settings(),

@@ -1,5 +1,6 @@
 """Exit codes of ``codex-broker backup`` and ``restore``, beside a daemon that runs."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from tests.contract.table import BROKER, case, cases_of, check
 from tests.support.command import Ran
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.issuer import Issuer
+from tests.support.need import need_root
 from tests.support.places import tmpfs
 from tests.support.programs import Machine
 
+STRANGER = 12_345
 WORDS = "correct horse battery"
 
 
@@ -131,6 +134,16 @@ def _(stage: Stage) -> Ran:
     content = bytearray(Path(stage.backup).read_bytes())
     content[-1] ^= 1
     return stage.restore(stage.spoiled(bytes(content)))
+
+
+@case(BROKER, 8, "restore: the home is another user's", hint="run as its owner")
+def _(stage: Stage) -> Ran:
+    need_root("homes of other owners")
+    stage.with_key()
+    # What root must not even read: its settings, were they read, would be another error.
+    (stage.second / "broker.toml").write_text("no settings")
+    os.chown(stage.second, STRANGER, STRANGER)
+    return stage.restore(stage.backup)
 
 
 @pytest.mark.parametrize("row", cases_of(__name__), ids=str)

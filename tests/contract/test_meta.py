@@ -199,6 +199,7 @@ COMMANDS = [
     "4 restore: no such file",
     "7 restore: a cut file",
     "8 restore: a changed file",
+    "8 restore: the home is another user's",
     "130 account refresh --force: Ctrl-C, by way of the daemon",
     "130 account refresh --force: Ctrl-C, without a daemon",
     "1 a bug",
