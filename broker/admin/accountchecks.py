@@ -107,7 +107,7 @@ class AccountCheckOperations:
         hint = f"codex-broker account show {accounts[0].name} tells what is safe and what to do; each alike"
         if kinds == {Kind.RESTORED}:
             hint = (
-                "if no other broker uses these logins: codex-broker account refresh --all --force; else "
+                "if nothing has used these logins since: codex-broker account refresh --all --force; else "
                 + hint
             )
         return f"{len(accounts)} accounts {what}: {_listed(words)}", hint

@@ -23,7 +23,7 @@ _LOST = "lost_in_replay"
 _USED_BEFORE = frozenset({"refresh_token_reused", "invalid_grant"})
 """What an issuer says of a refresh token that somebody has exchanged already."""
 
-_IF_ALONE = "if no other broker uses its login"
+_IF_UNUSED = "if nothing has used its login since"
 
 _SECOND_LIVES: dict[Why | None, str] = {
     None: (
@@ -144,7 +144,7 @@ def _pending(account: Account) -> tuple[Kind, str, str] | None:
         if by_file := _by_file(account):
             return Kind.MOVED_ON, _second_life(account), by_file
         force = f"codex-broker account refresh {account.name} --force"
-        return Kind.RESTORED, _second_life(account), f"{_IF_ALONE}: {force}; else {RELOGIN}"
+        return Kind.RESTORED, _second_life(account), f"{_IF_UNUSED}: {force}; else {RELOGIN}"
     return None
 
 

@@ -35,7 +35,7 @@ SAFE = (
     "its access token is served until TIME; nothing is sent, so whoever else uses its login is not disturbed"
 )
 TODO = (
-    "if no other broker uses its login: codex-broker account refresh work --force;"
+    "if nothing has used its login since: codex-broker account refresh work --force;"
     " else log in again with codex login, then codex-broker account adopt"
 )
 SLEPT = (

@@ -82,7 +82,7 @@ def test_a_whole_home_that_slept_has_one_remedy(home: Broker, issuer: Issuer) ->
     assert code == 3
     assert found["detail"].startswith("7 accounts waiting for a person: a (restored), b (restored)")
     assert found["hint"].startswith(
-        "if no other broker uses these logins: codex-broker account refresh --all --force; else"
+        "if nothing has used these logins since: codex-broker account refresh --all --force; else"
     )
     assert issuer.exchanges() == []
     assert home.run("account", "refresh", "--all", "--force").code == 0
