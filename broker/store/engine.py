@@ -153,6 +153,8 @@ class AuditSink:
             found = self._connection.execute(self._head, {"of": self._chain}).fetchone()
             if found is None:
                 raise sqlite3.IntegrityError(f"audit chain {self._chain} has no head any more")
+            if not self._file.goes_on(Head(*found)):
+                raise sqlite3.IntegrityError(f"audit chain {self._chain} ends before its head file does")
             rows, head = extend(self._mac, Head(*found), records)
             self._connection.executemany(self._insert, rows)
             self._connection.execute(self._move, {"of": self._chain, "to": head.seq, "by": head.mac})

@@ -119,6 +119,16 @@ class HeadFile:
                 os.fsync(self._fd)
                 self._synced_s = now_s
 
+    def goes_on(self, head: Head) -> bool:
+        """Tell whether a store with this head lacks nothing that was told here.
+
+        Ask within the write transaction that read it: a chain that was cut must not grow past its head.
+        """
+        known = self.written
+        if known is None or head.seq > known.seq:
+            return True
+        return head == known
+
     @property
     def written(self) -> Head | None:
         """What the file holds at least, by this process's own doing."""

@@ -87,6 +87,8 @@ class Appending:
         row = found.one_or_none()
         if row is None or not _is_head(Head._make(row)):
             raise _torn(chain, "it has no head")
+        if not self._trail.file.goes_on(Head._make(row)):
+            raise _torn(chain, "it ends before its head file does")
         rows, self._head = extend(self._trail.mac, Head._make(row), records)
         try:
             await self._connection.execute(_insert, [_named(values) for values in rows])
@@ -190,7 +192,7 @@ def _is_head(head: Head) -> bool:
 async def _judge(connection: AsyncConnection, file: HeadFile, mac: Mac, home: str) -> _Verdict:
     heads = await read_heads(connection)
     new = file.read_new()
-    if new is not None and new.chain in heads:
+    if new is not None and await _holds(connection, heads, new):
         return _Verdict(heads, new, new=True)
     head, forged = file.read()
     if head is not None:

@@ -219,6 +219,36 @@ async def test_a_number_that_is_taken_is_said(store, sql):
         await store.add_account("a2", a_login("2", account_id="2"), RECORD)
 
 
+_CUT = (
+    "UPDATE audit_heads SET (seq, mac) = (SELECT seq, mac FROM audit WHERE seq = 2)",
+    "DELETE FROM audit WHERE seq > 2",
+)
+
+
+async def test_a_chain_that_was_cut_under_the_daemon_does_not_grow_past_its_head(store, url, sql):
+    """Where somebody cut rows and head row alike, neither writer covers the cut with new records."""
+    writer = AuditWriter(url, store.trail, now=lambda: NOW)
+    for _ in range(5):
+        await writer.record(RECORD)
+    for statement in _CUT:
+        sql(statement)
+    with pytest.raises(Unavailable, match="it ends before its head file does"):
+        await store.add_account("work", a_login(), RECORD)
+    with pytest.raises(Unavailable, match="ends before its head file does"):
+        await writer.record(RECORD)
+    await writer.close()
+
+
+def test_a_cut_is_found_where_the_head_file_waits_as_a_new_one(tmp_path, seal):
+    """A head file that somebody moved to where a new chain's waits does not let the cut chain go on."""
+    _write(tmp_path, seal)
+    (tmp_path / "audit.head").rename(tmp_path / "audit.head.new")
+    for statement in _CUT:
+        _sql(tmp_path, statement)
+    _write(tmp_path, seal, 100, 40)
+    assert Kind.HEAD_MISSING in {one.kind for one in checked(tmp_path, seal).findings}
+
+
 async def test_a_head_file_that_cannot_be_made_stops_the_opening(tmp_path, seal):
     """Nothing is opened without a head, and the error names the file."""
     (tmp_path / "heads").mkdir()
