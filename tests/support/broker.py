@@ -94,7 +94,7 @@ class Broker:
         with (
             mock.patch.dict(os.environ, self.environ, clear=True),
             mock.patch.object(sys, "argv", ["/opt/bin/codex-broker"]),
-            mock.patch.object(sys, "stdin", io.StringIO(stdin)),
+            mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()))),
             redirect_stdout(out),
             redirect_stderr(err),
         ):
