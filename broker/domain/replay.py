@@ -12,17 +12,19 @@ Rules
 from broker.domain.account import State
 from broker.domain.records import Account
 from broker.domain.schedule import waits_until
+from broker.domain.secondlife import is_spent
 from fetchtoken.domain.token import CODEX_WINDOW_S
 
 __all__ = ["by_itself_from", "is_open"]
 
 
 def is_open(account: Account) -> bool:
-    """Tell whether an account is in doubt, with a token to send and its replay unused."""
+    """Tell whether an account is in doubt, with a token that may be sent and its replay unused."""
     return (
         account.state is State.IN_DOUBT
         and not account.replay_used
         and not account.adopting
+        and not is_spent(account)
         and bool(account.refresh_token)
     )
 

@@ -29,8 +29,10 @@ __all__ = [
     "Why",
     "behind",
     "has_slept",
+    "is_spent",
     "mark_of",
     "read_marker",
+    "spent",
     "why_of",
     "word_of",
 ]
@@ -46,6 +48,8 @@ class Why(StrEnum):
     SLEPT = "home_slept"
     FILE = "file_moved_on"
     """Its source file holds a refresh token of the same user that never was here."""
+    SPENT = "refresh_token_spent"
+    """This home has exchanged the refresh token that came back with its store: nobody may send it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -82,6 +86,25 @@ def behind(
             else account.generation < mark.generation or account.revision < mark.revision
         )
     )
+
+
+def spent(accounts: Iterable[Account], marks: Mapping[str, Mark]) -> tuple[Account, ...]:
+    """Return the accounts whose generation this home has exchanged already.
+
+    Args:
+        accounts: every row of the store.
+        marks: by login id.
+    """
+    return tuple(
+        account
+        for account in accounts
+        if (mark := marks.get(account.login_id)) is not None and account.generation < mark.generation
+    )
+
+
+def is_spent(account: Account) -> bool:
+    """Tell whether an account is marked so: even an operator's order would only end its login."""
+    return account.restored and why_of(account.last_error)[0] is Why.SPENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

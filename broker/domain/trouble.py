@@ -9,7 +9,7 @@ from enum import StrEnum
 from broker.domain.account import State
 from broker.domain.records import Account
 from broker.domain.schedule import servable
-from broker.domain.secondlife import Why, why_of
+from broker.domain.secondlife import Why, is_spent, why_of
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.token import CODEX_WINDOW_S
 
@@ -38,6 +38,10 @@ _SECOND_LIVES: dict[Why | None, str] = {
         "lies in a home where nobody was at work since {detail}, as in an old image of a machine whose"
         " original went on"
     ),
+    Why.SPENT: (
+        "came back with an older store, and this home has exchanged its refresh token since: sent again, the"
+        " issuer would end the login"
+    ),
     Why.FILE: "has another holder: {file} holds a refresh token of the same user that is not from here",
 }
 
@@ -57,6 +61,8 @@ class Kind(StrEnum):
     EXPORTED = "exported"
     RESTORED = "restored"
     """Its home or store lives a second time: its login may be in use elsewhere."""
+    SPENT = "spent"
+    """Its store came back from before a rotation: no order can send what it holds."""
     MOVED_ON = "moved_on"
     """The file that it was imported from holds a newer refresh token."""
 
@@ -141,6 +147,8 @@ def _pending(account: Account) -> tuple[Kind, str, str] | None:
         todo = f"{RELOGIN}; or take the risk of codex-broker account replay {account.name} --yes"
         return Kind.IN_DOUBT, what, todo
     if account.state is State.ACTIVE and account.restored:
+        if is_spent(account):
+            return Kind.SPENT, _second_life(account), RELOGIN
         if by_file := _by_file(account):
             return Kind.MOVED_ON, _second_life(account), by_file
         force = f"codex-broker account refresh {account.name} --force"

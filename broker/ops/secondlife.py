@@ -13,7 +13,7 @@ import structlog
 
 from broker.domain.records import Account
 from broker.domain.roster import Roster
-from broker.domain.secondlife import Marker, Reading, Why, behind
+from broker.domain.secondlife import Marker, Reading, Why, behind, spent
 from broker.ops.home import Home
 from broker.ops.marker import last_seen, make_marker, marker_in, see
 from broker.refresh.highwater import HighWater
@@ -125,6 +125,8 @@ class SecondLife:
         older = behind(self._roster.accounts(), marks, top=top, counter=self._roster.revision)
         if older or counter < top:
             _log.warning("store_put_back", at_change=counter, was_at=top, hint="codex-broker client list")
+            # Whatever took them out of renewal before: that nobody may send them is the news that counts.
+            await self._restore(spent(older, marks), Why.SPENT, "", above=top, again=True)
             await self._restore(older, Why.PUT_BACK, "", above=top)
 
     async def _judge_sleep(self) -> None:
@@ -139,10 +141,18 @@ class SecondLife:
         since = to_rfc3339(self._vigil.last_s)
         await self._restore(self._roster.accounts(), Why.SLEPT, since)
 
-    async def _restore(self, accounts: Collection[Account], why: Why, detail: str, *, above: int = 0) -> None:
+    async def _restore(
+        self,
+        accounts: Collection[Account],
+        why: Why,
+        detail: str,
+        *,
+        above: int = 0,
+        again: bool = False,
+    ) -> None:
         cause = Cause(why=why, detail=detail, at=self._clock())
         ids = {account.id for account in accounts}
-        changed = await restore(self._store, ids, cause, above=above)
+        changed = await restore(self._store, ids, cause, above=above, again=again)
         for account in changed:
             self._roster.put_account(account)
         await self._marks.keep(*changed)

@@ -11,6 +11,7 @@ from broker.domain.account import State
 from broker.domain.records import Account
 from broker.domain.replay import is_open
 from broker.domain.schedule import Phase, phase, rest_s, servable, waits_until
+from broker.domain.secondlife import is_spent
 from broker.refresh.explain import explain, in_flight
 from broker.refresh.holders import has_moved_on
 from broker.refresh.replay import By, Replay
@@ -210,6 +211,8 @@ class Coordinator:
         self._check_open()
         clock_s = self._shop.rules.clock()
         if account.state is not State.ACTIVE or account.adopting or not account.refresh_token:
+            raise explain(account, clock_s)
+        if is_spent(account):
             raise explain(account, clock_s)
         waits = waits_until(account.not_before_s, clock_s) > clock_s
         rests = waits or rest_s(account.refresh_after, clock_s) > 0

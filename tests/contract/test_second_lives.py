@@ -42,6 +42,11 @@ SLEPT = (
     "lies in a home where nobody was at work since TIME,"
     " as in an old image of a machine whose original went on"
 )
+RELOGIN = "log in again with codex login, then codex-broker account adopt"
+SPENT = (
+    "came back with an older store, and this home has exchanged its refresh token since: sent again, the"
+    " issuer would end the login"
+)
 PUT_BACK = "is older in the store than this home has seen it: an old database file was put back"
 
 
@@ -71,6 +76,16 @@ class Scene:
         assert not self.issuer.login(self.login.login_id)["revoked"]
 
 
+def check_unsendable(scene: Scene, daemon: Daemon) -> None:
+    """Not even ``--force`` sends the spent token, and the live one is served on."""
+    with pytest.raises(LoginRequired) as refused:
+        daemon.call("account_refresh", name="work", force=True)
+    assert plain(refused.value.message) == f"work {SPENT}; {SAFE}"
+    assert refused.value.hint == RELOGIN
+    assert daemon.get("/codex/work", scene.key).status == 200
+    assert scene.decisions() == ["rotated"]
+
+
 @pytest.fixture
 def scene(tmp_path, issuer):
     """An original with one account, one client and one rotation behind it."""
@@ -96,19 +111,19 @@ def carry_key(scene: Scene) -> None:
     key.write_bytes((scene.original.home / "master.key").read_bytes())
 
 
-def check_told(scene: Scene, daemon: Daemon, problem: str, why: str) -> None:
+def check_told(scene: Scene, daemon: Daemon, problem: str, why: str, todo: str = TODO) -> None:
     """The token is served, nothing is sent, and everybody is told the same."""
     before = len(scene.decisions())
     assert daemon.get("/codex/work", scene.key).status == 200
     with pytest.raises(FetchTokenError) as refused:
         daemon.call("account_refresh", name="work")
     assert plain(refused.value.message) == f"work {problem}; {SAFE}"
-    assert refused.value.hint == TODO
+    assert refused.value.hint == todo
     shown = daemon.call("account_show", name="work")
-    assert [plain(shown[key]) for key in ("problem", "safe", "to_do")] == [problem, SAFE, TODO]
+    assert [plain(shown[key]) for key in ("problem", "safe", "to_do")] == [problem, SAFE, todo]
     with pytest.raises(LoginRequired) as found:
         daemon.call("check_logins")
-    assert (plain(found.value.message), found.value.hint) == (f"work {problem}; {SAFE}", TODO)
+    assert (plain(found.value.message), found.value.hint) == (f"work {problem}; {SAFE}", todo)
     told = [json.loads(line) for line in daemon.log.splitlines() if '"accounts_restored"' in line]
     assert [(line["why"], line["count"], line["accounts"]) for line in told] == [(why, 1, ["work"])]
     assert len(scene.decisions()) == before, "something was sent"
@@ -171,8 +186,25 @@ def test_a_database_file_put_back(scene, tmp_path):
     scene.original.stop()
     put_back(scene.original.home, tmp_path / "kept.db")
     scene.original.start(**DUE)
-    check_told(scene, scene.original, PUT_BACK, "store_put_back")
-    assert scene.decisions() == ["rotated"]
+    check_told(scene, scene.original, SPENT, "refresh_token_spent", RELOGIN)
+    check_unsendable(scene, scene.original)
+
+
+def test_a_backup_brought_back_into_its_own_home(scene, tmp_path):
+    """The home knows what it has exchanged since, and no order sends it: that would end the login."""
+    file = tmp_path / "week.backup"
+    assert scene.original.admin("backup", str(file)).code == 0
+    scene.rotate()
+    scene.original.stop()
+    for part in scene.original.home.glob("broker.db*"):
+        part.unlink()
+    assert scene.original.admin("restore", str(file)).code == 0
+    scene.original.start(**DUE)
+    check_told(scene, scene.original, SPENT, "refresh_token_spent", RELOGIN)
+    check_unsendable(scene, scene.original)
+    scene.original.stop()
+    scene.original.start(**DUE)
+    check_unsendable(scene, scene.original)
 
 
 def test_a_database_file_put_back_within_one_generation(scene, tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from broker.domain.account import State
 from broker.domain.replay import by_itself_from, is_open
+from broker.domain.secondlife import Why, word_of
 from fetchtoken.domain.secret import Secret
 from tests.support.records import NOW, an_account
 
@@ -44,3 +45,8 @@ def test_never_by_itself(change):
 def test_a_person_may(change):
     """What keeps a replay from happening by itself does not keep a person from ordering it."""
     assert is_open(an_account(**(DOUBT | change)))
+
+
+def test_nobody_may_where_the_token_is_spent():
+    """A generation that this home has exchanged is sent by no order: the issuer would end the login."""
+    assert not is_open(an_account(**DOUBT, restored=True, last_error=word_of(Why.SPENT)))

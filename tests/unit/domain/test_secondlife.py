@@ -11,6 +11,7 @@ from broker.domain.secondlife import (
     has_slept,
     mark_of,
     read_marker,
+    spent,
     why_of,
     word_of,
 )
@@ -36,6 +37,12 @@ def test_a_row_is_behind_where_its_mark_is_ahead(mark, is_behind):
     """A crash leaves rows ahead of their marks; only a store put back leaves one behind."""
     found = behind([ROW], {"login-1": mark}, top=mark.revision, counter=20)
     assert found == ((ROW,) if is_behind else ())
+
+
+@pytest.mark.parametrize(("generation", "is_spent"), [(2, False), (3, False), (4, True)])
+def test_a_generation_behind_its_mark_is_spent(generation, is_spent):
+    """Within one generation nobody knows whether it was sent; past it, it was, and answered."""
+    assert spent([ROW], {"login-1": Mark(generation, 11)}) == ((ROW,) if is_spent else ())
 
 
 @pytest.mark.parametrize(("counter", "is_behind"), [(20, False), (21, False), (19, True)])

@@ -3,6 +3,7 @@
 import pytest
 
 from broker.domain.account import State
+from broker.domain.secondlife import Why, word_of
 from broker.domain.trouble import EXPORTED, Kind, refusal_word, still_safe, suspect, trouble_of
 from tests.support.records import NOW, an_account
 
@@ -24,6 +25,7 @@ REFUSED = {"state": State.LOGIN_REQUIRED}
         ),
         (REFUSED | {"last_error": EXPORTED}, Kind.EXPORTED, "codex login"),
         ({"restored": True}, Kind.RESTORED, "account refresh work --force"),
+        ({"restored": True, "last_error": word_of(Why.SPENT)}, Kind.SPENT, "codex login"),
     ],
 )
 def test_each_trouble_has_its_remedy(changes, kind, todo):
