@@ -333,6 +333,13 @@ def test_an_old_file_is_not_imported(scene, tmp_path):
     scene.check_untouched(exchanges=1)
 
 
+def refusal(daemon: Daemon, *, force: bool) -> FetchTokenError:
+    """Return why the account ``shared`` is not refreshed."""
+    with pytest.raises(FetchTokenError) as refused:
+        daemon.call("account_refresh", name="shared", force=force)
+    return refused.value
+
+
 def test_a_second_tool_on_an_imported_file(scene):
     """The broker looks into the file before it sends, and leaves the login to the one who has it now."""
     machine, daemon = scene.original.machine, scene.original
@@ -348,11 +355,11 @@ def test_a_second_tool_on_an_imported_file(scene):
     file = machine.auth_file
     until_sync(lambda: daemon.call("account_show", name="shared")["restored"])
     problem = f"has another holder: {file} holds a refresh token of the same user that is not from here"
+    until_sync(lambda: "in flight" not in refusal(daemon, force=False).message)
     for force in (False, True):
-        with pytest.raises(FetchTokenError) as refused:
-            daemon.call("account_refresh", name="shared", force=force)
-        assert plain(refused.value.message) == f"shared {problem}; {SAFE}"
-        assert refused.value.hint == f"codex-broker account adopt {file}"
+        refused = refusal(daemon, force=force)
+        assert plain(refused.message) == f"shared {problem}; {SAFE}"
+        assert refused.hint == f"codex-broker account adopt {file}"
     checked = daemon.admin("check", "--json")
     assert checked.code == 3
     assert [found["hint"] for found in json.loads(checked.out) if not found["ok"]] == [
