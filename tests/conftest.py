@@ -1,6 +1,7 @@
 """Fixtures that any test may ask for, and the last lines of a run: what was missing on this machine."""
 
 import pytest
+import structlog
 
 from tests.support.broker import broker
 from tests.support.issuer import issuer, issuer_process
@@ -12,6 +13,12 @@ __all__ = ["broker", "issuer", "issuer_process"]
 def pytest_configure() -> None:
     """Let signals reach what tests start."""
     hear_signals()
+
+
+@pytest.fixture(autouse=True)
+def _log_as_by_default() -> None:
+    """Undo what a command, run in this process by another test, made of the log: its level above all."""
+    structlog.reset_defaults()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

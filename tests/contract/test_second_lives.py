@@ -369,6 +369,6 @@ def test_a_second_tool_on_an_imported_file(scene):
     assert again.code == 0, again
     adopted = daemon.admin("account", "adopt", str(file))
     assert adopted.code == 0, adopted
-    assert daemon.call("account_refresh", name="shared", force=True)[0]["outcome"] == "refreshed"
+    until_sync(lambda: daemon.call("account_show", name="shared")["generation"] == 1)
     assert {entry["decision"] for entry in scene.issuer.exchanges()} == {"rotated"}
     assert not scene.issuer.login(login.login_id)["revoked"]

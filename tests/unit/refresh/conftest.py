@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import structlog
 
 from broker.domain.audit import Action
 from broker.domain.records import Account, AuditRecord, NewLogin
@@ -111,7 +110,6 @@ class World:
 @pytest.fixture
 async def world(issuer: Issuer, tmp_path: Path) -> AsyncIterator[World]:
     """A home with a store and keys, and nothing in it."""
-    structlog.reset_defaults()  # a command run in this process may have raised the level
     keys = Keyring.new(os.urandom, "test")
     store = await Store.open(f"sqlite:///{tmp_path}/broker.db", Seal(keys))
     made = World(issuer, store, keys, tmp_path)
