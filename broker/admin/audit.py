@@ -8,7 +8,7 @@ from broker.admin.wire import Actor
 from broker.domain.chain import OLDER
 from broker.domain.records import AuditRecord
 from broker.domain.verify import Verifier
-from broker.store.audit import read_audit, read_rows
+from broker.store.audit import read_rows
 from broker.store.trailcheck import TrailCheck
 from fetchtoken.domain.errors import ConfigError, Unavailable, Unsafe
 from fetchtoken.domain.instants import to_rfc3339
@@ -52,8 +52,7 @@ class AuditOperations:
             raise ConfigError(f"--limit is 1 to {_MOST_LISTED}", hint="codex-broker audit export has all")
         if ago_s is not None:
             since = self._desk.clock() - ago_s
-        async with self._desk.store.database.read() as connection:
-            found = await read_audit(connection, account=account, client=client, since=since, limit=limit)
+        found = await self._desk.store.list_audit(account=account, client=client, since=since, limit=limit)
         return [_document(record) for record in found]
 
     async def audit_verify(self, actor: Actor, session: str = "") -> dict[str, Any]:  # noqa: ARG002 - same

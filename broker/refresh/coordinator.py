@@ -210,9 +210,8 @@ class Coordinator:
         """Raise where nothing may be sent for this account."""
         self._check_open()
         clock_s = self._shop.rules.clock()
-        if account.state is not State.ACTIVE or account.adopting or not account.refresh_token:
-            raise explain(account, clock_s)
-        if is_spent(account):
+        is_held = bool(account.refresh_token) and not is_spent(account)
+        if account.state is not State.ACTIVE or account.adopting or not is_held:
             raise explain(account, clock_s)
         waits = waits_until(account.not_before_s, clock_s) > clock_s
         rests = waits or rest_s(account.refresh_after, clock_s) > 0

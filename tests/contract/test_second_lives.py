@@ -34,7 +34,7 @@ DAY_S = 86_400
 SAFE = (
     "its access token is served until TIME; nothing is sent, so whoever else uses its login is not disturbed"
 )
-TODO = (
+REMEDY = (
     "if nothing has used its login since: codex-broker account refresh work --force;"
     " else log in again with codex login, then codex-broker account adopt"
 )
@@ -111,7 +111,7 @@ def carry_key(scene: Scene) -> None:
     key.write_bytes((scene.original.home / "master.key").read_bytes())
 
 
-def check_told(scene: Scene, daemon: Daemon, problem: str, why: str, todo: str = TODO) -> None:
+def check_told(scene: Scene, daemon: Daemon, problem: str, why: str, todo: str = REMEDY) -> None:
     """The token is served, nothing is sent, and everybody is told the same."""
     before = len(scene.decisions())
     assert daemon.get("/codex/work", scene.key).status == 200
@@ -140,7 +140,7 @@ def test_a_copied_home_next_to_the_original(scene):
     assert plain(listed.err) == f"work {problem}: codex-broker account show work\n"
     checked = scene.other.admin("check")
     assert checked.code == 3
-    assert plain(checked.err) == f"codex-broker: work {problem}; {SAFE}\nhint: {TODO}\n"
+    assert plain(checked.err) == f"codex-broker: work {problem}; {SAFE}\nhint: {REMEDY}\n"
     scene.check_untouched(exchanges=1)
 
 
@@ -265,11 +265,11 @@ def test_last_weeks_backup_next_to_the_original(scene, tmp_path):
     with pytest.raises(FetchTokenError) as refused:
         scene.other.call("account_refresh", name="work")
     assert plain(refused.value.message) == f"work {problem}; {SAFE}"
-    assert refused.value.hint == TODO
+    assert refused.value.hint == REMEDY
     assert scene.other.get("/codex/work", scene.key).status == 200
     checked = scene.other.admin("check")
     assert checked.code == 3
-    assert plain(checked.err) == f"codex-broker: work {problem}; {SAFE}\nhint: {TODO}\n"
+    assert plain(checked.err) == f"codex-broker: work {problem}; {SAFE}\nhint: {REMEDY}\n"
     scene.check_untouched(exchanges=1)
 
 
