@@ -2,7 +2,8 @@
 
 ``--kills`` runs that row at its larger figure, ``--kills 50`` at another, ``--all`` every row: hours.
 Real processes meet their end at random instants; a strict issuer's log says what was lost. With
-``--json`` one JSON value. The exit code is 1 where a promise was broken.
+``--json`` one JSON value; with ``--report FILE`` that value goes into a file, anew after each row, and the
+text to stdout. The exit code is 1 where a promise was broken.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import json
 import secrets
 import sys
 import time
+from pathlib import Path
 from threading import Lock
 
 from tests.crash.rows import ROWS, Outcome, Row
@@ -32,6 +34,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--all", action="store_true", help="every row that is not named otherwise")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="to repeat a run")
     parser.add_argument("--json", action="store_true", help="print one JSON value")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the JSON value there as well")
     options = parser.parse_args(words)
     hear_signals()
     asked = {row: _count(row, options) for row in ROWS}
@@ -46,13 +49,22 @@ def main(words: list[str] | None = None) -> int:
             if not options.json:
                 sys.stdout.write(outcomes[-1].to_text() + "\n")
                 sys.stdout.flush()
-    wall_s = round(time.monotonic() - begun_s, 1)
+            if options.report:
+                options.report.write_text(_document(options.seed, begun_s, outcomes))
     if options.json:
-        rows = [outcome.to_document() for outcome in outcomes]
-        sys.stdout.write(json.dumps({"seed": options.seed, "wall_s": wall_s, "rows": rows}, indent=2) + "\n")
+        sys.stdout.write(_document(options.seed, begun_s, outcomes))
     else:
-        sys.stdout.write(f"seed {options.seed}, {wall_s} s\n")
+        sys.stdout.write(f"seed {options.seed}, {_since(begun_s)} s\n")
     return 0 if all(outcome.holds for outcome in outcomes) else 1
+
+
+def _document(seed: int, begun_s: float, outcomes: list[Outcome]) -> str:
+    rows = [outcome.to_document() for outcome in outcomes]
+    return json.dumps({"seed": seed, "wall_s": _since(begun_s), "rows": rows}, indent=2) + "\n"
+
+
+def _since(begun_s: float) -> float:
+    return round(time.monotonic() - begun_s, 1)
 
 
 class Teller:
