@@ -2,7 +2,7 @@
 
 from fetchtoken.domain.errors import ConfigError
 
-__all__ = ["check_name", "is_name"]
+__all__ = ["check_name", "is_name", "is_neighbour"]
 
 _FIRST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _REST = _FIRST | frozenset("._@+-")
@@ -12,6 +12,11 @@ _RESERVED = frozenset({"device"})
 def is_name(text: str) -> bool:
     """Tell whether a text is ``[a-z0-9][a-z0-9._@+-]{0,63}`` and not reserved."""
     return 0 < len(text) <= 64 and text[0] in _FIRST and _REST.issuperset(text) and text not in _RESERVED
+
+
+def is_neighbour(name: str) -> bool:
+    """Tell whether ``accounts/NAME.json`` is another tool's file: its registry, copy or backup."""
+    return name == "registry" or name.endswith(".auth") or ".bak." in f"{name}."
 
 
 def check_name(text: str, what: str) -> str:

@@ -1,7 +1,7 @@
 import pytest
 
 from fetchtoken.domain.errors import ConfigError
-from fetchtoken.domain.names import check_name, is_name
+from fetchtoken.domain.names import check_name, is_name, is_neighbour
 
 GOOD = ["a", "0", "work", "a.b_c@d+e-f", "9" * 64, "devices", "0device"]
 BAD = ["", "A", ".a", "-a", "_a", "@a", "a b", "a/b", "a\n", "ä", "a" * 65, "device", "..", "a\x00", "٣"]
@@ -35,3 +35,22 @@ def test_the_reserved_name_is_said_to_be_reserved():
     """``device`` is a route, so no account can have that name."""
     with pytest.raises(ConfigError, match="is reserved"):
         check_name("device", "account")
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("registry", True),
+        ("1f0e.auth", True),
+        ("auth.bak.1", True),
+        ("work.bak", True),
+        ("work", False),
+        ("registry2", False),
+        ("auth", False),
+        ("bak", False),
+        ("my.author", False),
+    ],
+)
+def test_files_of_other_tools_are_known_by_name(name, theirs):
+    """What ``registry.json``, ``*.auth.json`` and ``*.bak.*`` leave is ours."""
+    assert is_neighbour(name) is theirs
