@@ -132,9 +132,11 @@ class Reason(StrEnum):
     """This home had written before, and its head file was gone."""
     HEAD_FORGED = "head_forged"
     """The head file held what this store's key had not written."""
+    ERASED = "erased"
+    """Chains had been begun here, and not one was left."""
 
 
-ALARMS = frozenset({Reason.BEHIND, Reason.HEAD_MISSING, Reason.HEAD_FORGED})
+ALARMS = frozenset({Reason.BEHIND, Reason.HEAD_MISSING, Reason.HEAD_FORGED, Reason.ERASED})
 """Reasons that tell of tampering, or of a store that was put back."""
 
 

@@ -67,3 +67,5 @@ class Known:
     """What the head file says, and what a running daemon remembers."""
     problem: Finding | None = None
     """What is wrong with the head file."""
+    begun: int | None = None
+    """How many chains were ever begun; ``None`` where nobody counted."""

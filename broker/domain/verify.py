@@ -104,8 +104,17 @@ class Verifier:
         for chain in sorted(self._checkpoints.keys() - self.chains.keys() - {OLDER}):
             names = next(iter(self._checkpoints[chain][max(self._checkpoints[chain])].values()))
             self._find(Finding(chain, 0, Kind.TRUNCATED, f"no record is left of a chain that {names} names"))
+        self._count()
         for chain, start in self._starts.items():
             self._judge(chain, start)
+
+    def _count(self) -> None:
+        """Hold the number of chains against that of those begun."""
+        begun = self._known.begun or 0
+        named = (self.chains.keys() | self._checkpoints.keys()) - {OLDER}
+        if len(named) < begun:
+            text = f"{begun} chains were begun in this store, and {len(named)} are here or named"
+            self._find(Finding(OLDER, 0, Kind.MISSING, text))
 
     def _learn(self, row: Row) -> None:
         """Take from a record 0 what it says of other chains, where it is genuine."""

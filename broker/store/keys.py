@@ -10,12 +10,9 @@ from hmac import digest
 from broker.domain.chain import Mac
 from broker.seal.box import Seal
 from broker.seal.keyring import derive
-from broker.store.sealed import meta_context
 from fetchtoken.domain.secret import Secret
 
-__all__ = ["HASH_ROOT_CONTEXT", "StoreKeys"]
-
-HASH_ROOT_CONTEXT = meta_context("hash_root")
+__all__ = ["StoreKeys"]
 
 
 class StoreKeys:

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from broker.seal.box import Seal
 from broker.seal.keyring import KEY_BYTES
 from broker.store.engine import Database
-from broker.store.keys import HASH_ROOT_CONTEXT, StoreKeys
+from broker.store.keys import StoreKeys
 from broker.store.migrations import HEAD
+from broker.store.root import Root, open_root
 from broker.store.tables import meta
 from fetchtoken.domain.errors import ConfigError
 
@@ -43,8 +44,8 @@ async def prepare(
     async with database.read() as connection:
         rows = await connection.execute(select(meta.c.key, meta.c.text, meta.c.box))
         values = {row.key: row for row in rows}
-    root = seal.open(values["hash_root"].box, HASH_ROOT_CONTEXT)
-    return str(values["store_id"].text), StoreKeys(seal, root)
+    root = open_root(seal, values["hash_root"].box)
+    return str(values["store_id"].text), StoreKeys(seal, root.key)
 
 
 @asynccontextmanager
@@ -113,7 +114,7 @@ async def stamp(connection: AsyncConnection, seal: Seal, random_bytes: Callable[
     values: dict[str, dict[str, object]] = {
         "changes": {"number": 0},
         "store_id": {"text": random_bytes(16).hex()},
-        "hash_root": {"box": seal.close(random_bytes(KEY_BYTES), HASH_ROOT_CONTEXT)},
+        "hash_root": {"box": Root(key=random_bytes(KEY_BYTES), begun=0).close(seal)},
     }
     for key, value in values.items():
         if key not in known:

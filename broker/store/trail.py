@@ -7,6 +7,7 @@ chain's row in ``audit_heads`` and tell the head file after their commit.
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from broker.store.changes import read_counter
 from broker.store.engine import Database
 from broker.store.headfile import HeadFile
 from broker.store.keys import StoreKeys
+from broker.store.root import read_root, write_root
 from broker.store.tables import audit, audit_heads
 from fetchtoken.domain.errors import Unavailable, Unsafe
 
@@ -155,17 +157,17 @@ async def open_trail(  # noqa: PLR0913 - a record; its fields are named at the c
     began: Start | None = None
     try:
         async with database.read() as connection:
-            verdict = await _judge(connection, file, keys.audit, home)
+            verdict = await _judge(connection, file, keys, home)
         head, new = verdict.head, verdict.new
         if restored or head is None:
             async with database.write() as connection:
                 # Another process may have begun it meanwhile.
-                verdict = await _judge(connection, file, keys.audit, home)
+                verdict = await _judge(connection, file, keys, home)
                 head, new = verdict.head, verdict.new
                 if restored or head is None:
                     began = await _start(connection, keys.audit, verdict, home, restored=restored)
                     at = AuditRecord(now(), Action.AUDIT_BEGUN, detail=began.to_detail())
-                    head, new = await _begin(connection, keys.audit, file, random_bytes(8).hex(), at), True
+                    head, new = await _begin(connection, keys, file, random_bytes(8).hex(), at), True
         file.take(head, new=new)
     except OSError as error:
         raise Unsafe(
@@ -189,7 +191,7 @@ def _is_head(head: Head) -> bool:
     return isinstance(head.chain, str) and isinstance(head.seq, int) and isinstance(head.mac, bytes)
 
 
-async def _judge(connection: AsyncConnection, file: HeadFile, mac: Mac, home: str) -> _Verdict:
+async def _judge(connection: AsyncConnection, file: HeadFile, keys: StoreKeys, home: str) -> _Verdict:
     heads = await read_heads(connection)
     new = file.read_new()
     if new is not None and await _holds(connection, heads, new):
@@ -199,14 +201,15 @@ async def _judge(connection: AsyncConnection, file: HeadFile, mac: Mac, home: st
         if await _holds(connection, heads, head):
             return _Verdict(heads, head)
         return _Verdict(heads, reason=Reason.BEHIND, lost=head)
-    empty = not (heads or await read_rows(connection, None, 1))
-    if empty:
+    if not heads and (await read_root(connection, keys.seal)).begun:
+        return _Verdict(heads, reason=Reason.ERASED)
+    if not (heads or await read_rows(connection, None, 1)):
         return _Verdict(heads)
     if forged:
         return _Verdict(heads, reason=Reason.HEAD_FORGED)
     if not heads:
         return _Verdict(heads, reason=Reason.UPGRADED)
-    before = await _has_written(connection, mac, home)
+    before = await _has_written(connection, keys.audit, home)
     return _Verdict(heads, reason=Reason.HEAD_MISSING if before else Reason.HOME)
 
 
@@ -258,9 +261,12 @@ async def _older(connection: AsyncConnection, mac: Mac) -> Head | None:
 
 
 async def _begin(
-    connection: AsyncConnection, mac: Mac, file: HeadFile, chain: str, record: AuditRecord
+    connection: AsyncConnection, keys: StoreKeys, file: HeadFile, chain: str, record: AuditRecord
 ) -> Head:
-    [row], head = extend(mac, Head(chain, -1, b""), [record])
+    [row], head = extend(keys.audit, Head(chain, -1, b""), [record])
+    root = await read_root(connection, keys.seal)
+    begun = len(await read_heads(connection)) if root.begun is None else root.begun
+    await write_root(connection, keys.seal, replace(root, begun=begun + 1))
     file.begin(head)
     await connection.execute(_insert, _named(row))
     await connection.execute(insert(audit_heads), head._asdict())

@@ -10,6 +10,7 @@ from broker.domain.findings import Finding, Kind, Known
 from broker.domain.verify import Verifier
 from broker.store.audit import read_rows
 from broker.store.engine import DAMAGED
+from broker.store.root import read_root
 from broker.store.store import Store
 from broker.store.tables import audit
 from broker.store.trail import Trail, read_heads
@@ -44,6 +45,8 @@ class TrailCheck:
             Unavailable: the store does not answer, or the head file cannot be read.
         """
         problem, own = await asyncio.to_thread(_own_head, store.trail)
+        async with store.database.read() as connection:
+            begun = (await read_root(connection, store.keys.seal)).begun
         try:
             async with store.database.read() as connection:
                 heads = await read_heads(connection)
@@ -54,7 +57,7 @@ class TrailCheck:
             if error.code != DAMAGED:
                 raise
             heads, total, starts = {}, 0, []
-        known = Known(heads=heads, starts=starts, own=own, problem=problem)
+        known = Known(heads=heads, starts=starts, own=own, problem=problem, begun=begun)
         return cls(store, Verifier(store.keys.audit, known), total)
 
     async def step(self, seconds: float) -> bool:

@@ -11,11 +11,13 @@ import random
 import sqlite3
 import struct
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from broker.domain.findings import Kind
+from broker.store.root import open_root
 from tests.support.records import new_seal
 from tests.support.trails import checked, copy_of, old_store, rows_of, written
 
@@ -294,6 +296,45 @@ def test_everything_removed_is_missed(seal, tmp_path):
     who.sql("DELETE FROM audit_heads")
     (tmp_path / "audit.head").unlink()
     assert [one.kind for one in checked(tmp_path, seal).findings] == [Kind.MISSING]
+
+
+def test_a_trail_taken_away_whole_is_missed_where_the_store_was_made_to_look_new(seal, tmp_path):
+    """Neither a change counter set back nor a missing head file hides that chains were begun here."""
+    asyncio.run(written(tmp_path, seal, 0, 5))
+    who = Tamperer(tmp_path, 0)
+    who.sql("DELETE FROM audit")
+    who.sql("DELETE FROM audit_heads")
+    who.sql("UPDATE meta SET number = 0 WHERE key = 'changes'")
+    (tmp_path / "audit.head").unlink()
+    for _ in range(2):
+        assert [one.kind for one in checked(tmp_path, seal).findings] == [Kind.MISSING]
+
+
+def test_a_trail_made_to_look_like_one_without_chains_is_missed(seal, tmp_path):
+    """Records without a chain are no older version's, where chains were begun."""
+    asyncio.run(written(tmp_path, seal, 0, 5))
+    who = Tamperer(tmp_path, 0)
+    who.sql("DELETE FROM audit WHERE seq = 0")
+    who.sql("UPDATE audit SET chain = '', mac = x''")
+    who.sql("DELETE FROM audit_heads")
+    (tmp_path / "audit.head").unlink()
+    for _ in range(2):
+        assert Kind.MISSING in [one.kind for one in checked(tmp_path, seal).findings]
+
+
+def test_chains_that_nobody_counted_are_counted_from_the_next_one_on(home, seal, tmp_path):
+    """A store whose box holds the root alone takes what is there for all that was begun."""
+    copy = copy_of(home, tmp_path / "copy")
+    who = Tamperer(copy, 0)
+    [(box,)] = who.sql("SELECT box FROM meta WHERE key = 'hash_root'")
+    root = open_root(seal, box)
+    assert root.begun == len(who.chains)
+    who.sql("UPDATE meta SET box = ? WHERE key = 'hash_root'", replace(root, begun=None).close(seal))
+    assert checked(copy, seal).found == 0
+    asyncio.run(written(copy, seal, 300, 2, restored=True))
+    [(box,)] = who.sql("SELECT box FROM meta WHERE key = 'hash_root'")
+    assert open_root(seal, box).begun == len(who.chains) + 1
+    assert checked(copy, seal).found == 0
 
 
 def test_a_cut_chain_stays_found_after_new_records(home, seal, tmp_path):
