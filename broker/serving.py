@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 import structlog
 from aiohttp import web
 
+from broker.access.tokens import TokenDesk
 from broker.admin.local import listen
 from broker.admin.server import build_admin_app
 from broker.api.app import build_app
@@ -98,8 +99,7 @@ async def serve(home: Home, settings: Settings, listener: socket.socket, on_read
         health = Health(parts.roster, parts.coordinator, parts.journals, audit, parts.life)
         app = build_app(
             roster=parts.roster,
-            coordinator=parts.coordinator,
-            audit=audit,
+            desk=TokenDesk(parts.roster, parts.coordinator, audit, parts.clock),
             health=health,
             key_hash_key=parts.store.api_key_hash_key,
             lines=lines,

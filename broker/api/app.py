@@ -8,13 +8,16 @@ from ipaddress import IPv4Network, IPv6Network
 from aiohttp import hdrs
 from aiohttp.web import Application, Request, Response
 
-from broker.api.authenticate import DEFAULT_LIMITS, Authenticator, Limits
+from broker.access.gate import Gate
+from broker.access.ports import Lines
+from broker.access.tokens import TokenDesk
+from broker.api.authenticate import Authenticator
 from broker.api.call import Call
 from broker.api.directory import DirectoryHandlers
 from broker.api.endpoint import LARGEST_BODY, Door
 from broker.api.health import HealthHandlers
 from broker.api.peers import Peers
-from broker.api.ports import AuditWriter, Coordinator, Health, Lines
+from broker.api.ports import Health
 from broker.api.problems import NO_STORE, X_REQUEST_ID, ProblemError
 from broker.api.routes import Route, Table, table
 from broker.api.token import TokenHandlers
@@ -30,15 +33,14 @@ _METHODS = "GET, HEAD, OPTIONS"
 def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches, by name
     *,
     roster: Roster,
-    coordinator: Coordinator,
-    audit: AuditWriter,
+    desk: TokenDesk,
     health: Health,
     key_hash_key: bytes,
     lines: Lines | None = None,
     hosts: frozenset[str] = frozenset(),
     behind_proxy: Iterable[IPv4Network | IPv6Network] = (),
     public_url: str = "",
-    limits: Limits = DEFAULT_LIMITS,
+    gate: Gate | None = None,
     clock: Callable[[], float] = time.time,
     ticks: Callable[[], float] = time.monotonic,
 ) -> Application:
@@ -46,27 +48,26 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
 
     Args:
         roster: accounts and clients in memory; kept current by others.
-        coordinator: exchanges expired tokens, once for all who wait.
-        audit: is told before a token leaves.
+        desk: decides who gets which token.
         health: knows what ``/readyz`` says.
         key_hash_key: the store's hashing key for API keys.
         lines: where one line for each request goes; nowhere by default.
         hosts: ``Host`` headers to accept (:func:`broker.api.hosts.known_hosts`); empty for all.
         behind_proxy: networks of trusted proxies, whose ``X-Forwarded-For`` counts.
         public_url: where clients reach the broker, for the OpenAPI document.
-        limits: how much one address and one client may do.
+        gate: how much one address and one client may do, over all ways in.
         clock: returns epoch seconds.
         ticks: returns seconds on a clock that does not go back.
     """
     door = Door(
-        authenticator=Authenticator(roster, key_hash_key, limits),
+        authenticator=Authenticator(roster, key_hash_key, Gate() if gate is None else gate),
         peers=Peers(behind_proxy),
         hosts=hosts,
         lines=NoRequestLog() if lines is None else lines,
         clock=clock,
         ticks=ticks,
     )
-    token = TokenHandlers(roster, coordinator, audit, clock)
+    token = TokenHandlers(roster, desk)
     directory = DirectoryHandlers(roster)
     probes = HealthHandlers(health)
 

@@ -3,11 +3,11 @@
 from aiohttp import hdrs
 from aiohttp.web import Response
 
+from broker.access.views import Directory
 from broker.api.call import Call
 from broker.api.problems import NO_STORE, X_REQUEST_ID
-from broker.domain.records import Account, Client
+from broker.domain.records import Client
 from broker.domain.roster import Roster
-from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.jsontext import dumps
 
 __all__ = ["DirectoryHandlers"]
@@ -22,47 +22,15 @@ class DirectoryHandlers:
 
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
+        self._directory = Directory(roster)
 
     async def whoami(self, call: Call, client: Client) -> Response:
         """Return the client and its grants."""
-        default = (
-            self._roster.account_by_id(client.default_account) if client.default_account is not None else None
-        )
-        document: dict[str, object] = {
-            "client": client.name,
-            "key_id": client.key_id,
-            "scopes": sorted(client.scopes),
-            "accounts": [account.name for account in self._granted(client)],
-            "default_account": default.name if default is not None else None,
-            "expires_at": _time(client.expires_at),
-        }
-        return _answer(call, document)
+        return _answer(call, self._directory.whoami(client))
 
     async def accounts(self, call: Call, client: Client) -> Response:
         """Return states and expiries of the accounts granted; of all with scope admin."""
-        seen = self._roster.accounts() if "admin" in client.scopes else self._granted(client)
-        return _answer(call, {"accounts": [_state(account) for account in seen]})
-
-    def _granted(self, client: Client) -> list[Account]:
-        found = (self._roster.account_by_id(account) for account in client.accounts)
-        return sorted((account for account in found if account is not None), key=lambda one: one.name)
-
-
-def _state(account: Account) -> dict[str, object]:
-    return {
-        "account": account.name,
-        "account_id": account.account_id,
-        "plan_type": account.plan_type,
-        "state": account.state.value,
-        "disabled": account.disabled,
-        "expires_at": _time(account.expires_at),
-        "refresh_after": _time(account.refresh_after) if account.refresh_token else None,
-        "source": account.source,
-    }
-
-
-def _time(epoch_s: float | None) -> str | None:
-    return None if epoch_s is None else to_rfc3339(epoch_s)
+        return _answer(call, {"accounts": self._directory.accounts(client)})
 
 
 def _answer(call: Call, document: dict[str, object]) -> Response:

@@ -7,11 +7,12 @@ from aiohttp import hdrs
 from aiohttp.web import Request, Response
 from structlog import get_logger
 
+from broker.access.ports import Lines
+from broker.access.refused import Refused
 from broker.api.authenticate import Authenticator
 from broker.api.call import Call, request_id_of
 from broker.api.hosts import is_known_host
 from broker.api.peers import Peers
-from broker.api.ports import Lines
 from broker.api.problems import X_REQUEST_ID, ProblemError, problem_response
 from broker.domain.records import Client
 from broker.telemetry.bug import log_bug
@@ -90,7 +91,7 @@ class Door:
         try:
             self._check(request)
             response = await (handler(call, self._client(call)) if keyed else handler(call))
-        except ProblemError as problem:
+        except Refused as problem:
             code = problem.code
             response = problem_response(problem, call.request_id)
         except Exception as error:  # noqa: BLE001 - answered as a bug; the text may hold anything

@@ -8,10 +8,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 import fetchtoken
+from broker.access.tokens import LONGEST_MIN_VALID_S
 from broker.api.models import Problem
 from broker.api.problems import STATUS_OF, Code
 from broker.api.routes import Route
-from broker.api.token import LONGEST_MIN_VALID_S
 
 __all__ = ["document"]
 

@@ -1,33 +1,22 @@
 """Errors as RFC 9457 problem documents, each with a ``code`` that programs act on."""
 
 from http import HTTPStatus
-from typing import Literal
 
 from aiohttp import hdrs
 from aiohttp.web import Response
 from multidict import istr
 
+from broker.access.refused import Code, Refused
 from fetchtoken.domain.jsontext import dumps
 
-__all__ = ["NO_STORE", "STATUS_OF", "X_REQUEST_ID", "Code", "ProblemError", "problem_response"]
-
-Code = Literal[
-    "account_disabled",
-    "account_required",
-    "content_too_large",
-    "insufficient_scope",
-    "internal_error",
-    "invalid_request",
-    "invalid_token",
-    "login_required",
-    "method_not_allowed",
-    "misdirected_request",
-    "not_found",
-    "not_granted",
-    "rate_limited",
-    "sealed",
-    "token_expiring",
-    "unavailable",
+__all__ = [
+    "CHALLENGE",
+    "NO_STORE",
+    "STATUS_OF",
+    "X_REQUEST_ID",
+    "Code",
+    "ProblemError",
+    "problem_response",
 ]
 
 STATUS_OF: dict[Code, int] = {
@@ -61,24 +50,30 @@ X_REQUEST_ID = istr("X-Request-Id")
 """The header that names a request."""
 
 
-class ProblemError(Exception):
-    """Ends a request with a problem.
+CHALLENGE = 'Bearer realm="codex-broker"'
+_CHALLENGES: dict[Code, str] = {
+    "invalid_token": f'{CHALLENGE}, error="invalid_token"',
+    "insufficient_scope": f'{CHALLENGE}, error="insufficient_scope", scope="token"',
+}
+"""``WWW-Authenticate`` of a refusal (RFC 6750 §3.1), unless its own headers say otherwise."""
+
+
+class ProblemError(Refused):
+    """Ends a request over HTTP with a problem.
 
     Args:
         code: the word for programs; decides the status.
         detail: one sentence for people; never holds what the caller sent.
-        headers: further headers, such as ``Retry-After``.
+        headers: further headers, such as ``Allow``.
     """
 
     def __init__(self, code: Code, detail: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(code)
-        self.code: Code = code
-        self.detail = detail
+        super().__init__(code, detail)
         self.headers = headers or {}
 
 
-def problem_response(problem: ProblemError, request_id: str) -> Response:
-    """Return the answer for a problem."""
+def problem_response(problem: Refused, request_id: str) -> Response:
+    """Return the answer for a refusal."""
     status = STATUS_OF[problem.code]
     document = {
         "type": "about:blank",
@@ -87,12 +82,14 @@ def problem_response(problem: ProblemError, request_id: str) -> Response:
         "code": problem.code,
         "detail": problem.detail,
     }
-    headers: dict[str, str] = {
-        **NO_STORE,
-        hdrs.CONTENT_TYPE: "application/problem+json",
-        X_REQUEST_ID: request_id,
-        **problem.headers,
-    }
+    headers: dict[str, str] = {**NO_STORE, hdrs.CONTENT_TYPE: "application/problem+json"}
+    headers[X_REQUEST_ID] = request_id
+    if problem.code in _CHALLENGES:
+        headers[hdrs.WWW_AUTHENTICATE] = _CHALLENGES[problem.code]
+    if problem.retry_after_s is not None:
+        headers[hdrs.RETRY_AFTER] = str(problem.retry_after_s)
+    if isinstance(problem, ProblemError):
+        headers |= problem.headers
     response = Response(body=dumps(document).encode(), status=status, headers=headers)
     if problem.code in ("content_too_large", "internal_error"):
         response.force_close()

@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from broker.api.authenticate import DEFAULT_LIMITS, Limits, Rate
-from broker.api.limits import Buckets
-from broker.api.recent import Recent
+from broker.access.gate import DEFAULT_LIMITS, Limits
+from broker.access.limits import Buckets, Rate
+from broker.access.recent import Recent
 from broker.domain.apikey import new_key
 from tests.unit.api.world import WIDE, World, problem, running
 
@@ -39,6 +39,17 @@ def test_keys_do_not_share_a_bucket():
     assert buckets.take("a", 0.0) == 0
     assert buckets.take("b", 0.0) == 0
     assert buckets.take("a", 0.0) == 1.0
+
+
+def test_what_is_given_back_counts_and_never_beyond_the_burst():
+    """Who paid in vain has as much as before, and nobody gets more than all."""
+    buckets = Buckets(Rate(burst=2, per_s=0.1))
+    buckets.take("a", 0.0)
+    buckets.take("a", 0.0)
+    buckets.give("a", 0.0)
+    assert [buckets.take("a", 0.0) for _ in range(2)] == [0, 10.0]
+    buckets.give("b", 0.0)
+    assert [buckets.take("b", 0.0) for _ in range(3)] == [0, 0, 10.0]
 
 
 def test_a_clock_that_steps_back_gives_nothing():

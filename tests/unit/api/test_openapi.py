@@ -8,7 +8,8 @@ from aiohttp.web import Application
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from pydantic import TypeAdapter
 
-from broker.api.authenticate import Limits, Rate
+from broker.access.gate import Limits
+from broker.access.limits import Rate
 from broker.api.models import Problem, TokenAnswer
 from broker.api.problems import STATUS_OF, Code
 from broker.domain.account import State

@@ -5,7 +5,8 @@ from ipaddress import ip_network
 import pytest
 from multidict import CIMultiDict
 
-from broker.api.peers import Peers, limit_key
+from broker.access.addresses import limit_key
+from broker.api.peers import Peers
 
 
 def headers(*values):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from broker.access.tokens import TokenDesk
 from broker.api.app import build_app
 from broker.api.hosts import is_known_host, known_hosts
 from broker.api.models import Status
@@ -298,8 +299,7 @@ def test_an_application_can_be_built_without_request_lines():
     world = World()
     app = build_app(
         roster=world.roster,
-        coordinator=world.coordinator,
-        audit=world.audit,
+        desk=TokenDesk(world.roster, world.coordinator, world.audit, lambda: world.now),
         health=world.health,
         key_hash_key=world.hash_key,
     )

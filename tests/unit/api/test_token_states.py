@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from broker.api import token as token_module
+from broker.access import tokens as token_module
 from broker.domain.account import State
 from broker.domain.records import AuditRecord
 from fetchtoken.domain.errors import LoginRequired, Unavailable

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
+from broker.access.gate import Gate, Limits
+from broker.access.limits import Rate
+from broker.access.tokens import TokenDesk
 from broker.api.app import build_app
-from broker.api.authenticate import Limits, Rate
 from broker.api.server import serve
 from broker.domain.account import State
 from broker.domain.apikey import hash_key, new_key
@@ -190,16 +192,15 @@ class World:
 
 
 @asynccontextmanager
-async def running(world, *, tls=None, **changes):
+async def running(world, *, tls=None, limits=WIDE, **changes):
     """Serve the world's API on a free port."""
     parts = {
         "roster": world.roster,
-        "coordinator": world.coordinator,
-        "audit": world.audit,
+        "desk": TokenDesk(world.roster, world.coordinator, world.audit, lambda: world.now),
         "health": world.health,
         "key_hash_key": world.hash_key,
         "lines": world.lines,
-        "limits": WIDE,
+        "gate": Gate(limits),
         "clock": lambda: world.now,
         "ticks": lambda: world.ticks,
     }

@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from broker.api.problems import Code, ProblemError
+from broker.access.refused import Code, Refused
 from broker.domain.account import State
 from broker.domain.records import Account
 from broker.domain.schedule import due_from, rest_s, servable, waits_until
@@ -33,12 +33,12 @@ def may_be_awaited(account: Account, now_s: float) -> bool:
     )
 
 
-def refusal(account: Account, now_s: float, min_valid_s: int) -> ProblemError:
+def refusal(account: Account, now_s: float, min_valid_s: int) -> Refused:
     """Return why a token that is not servable is not: the first reason that applies."""
     if account.sealed:
-        return ProblemError("sealed", "the token is sealed under a key that the broker does not have")
+        return Refused("sealed", "the token is sealed under a key that the broker does not have")
     if account.state is State.LOGIN_REQUIRED or not account.refresh_token:
-        return ProblemError("login_required", "nothing but a new login brings a token for this account")
+        return Refused("login_required", "nothing but a new login brings a token for this account")
     if account.state in _IN_TROUBLE:
         return _later("unavailable", "the last exchange is in doubt, and the token is expiring", _LATER_S)
     if not is_servable(account, now_s):
@@ -50,7 +50,7 @@ def refusal(account: Account, now_s: float, min_valid_s: int) -> ProblemError:
     return _expiring(account, now_s, min_valid_s)
 
 
-def _expiring(account: Account, now_s: float, min_valid_s: int) -> ProblemError:
+def _expiring(account: Account, now_s: float, min_valid_s: int) -> Refused:
     """Return the refusal of a token that lives, but not for as long as asked."""
     assert account.expires_at is not None  # noqa: S101 - a token without an end is servable
     left_s = int(account.expires_at - now_s)
@@ -59,9 +59,9 @@ def _expiring(account: Account, now_s: float, min_valid_s: int) -> ProblemError:
     due_s = due_from(account.refresh_after, account.expires_at, now_s)
     due_in_s = max(ceil(max(due_s, waits_until(account.not_before_s, now_s)) - now_s), _SOON_S)
     if life_s < min_valid_s or due_in_s > _LATEST_S:
-        return ProblemError("token_expiring", detail)
+        return Refused("token_expiring", detail)
     return _later("token_expiring", detail, due_in_s)
 
 
-def _later(code: Code, detail: str, wait_s: int) -> ProblemError:
-    return ProblemError(code, detail, {"Retry-After": str(min(wait_s, _LATEST_S))})
+def _later(code: Code, detail: str, wait_s: int) -> Refused:
+    return Refused(code, detail, retry_after_s=min(wait_s, _LATEST_S))

@@ -48,6 +48,10 @@ class Buckets:
         self._keep(key, level - 1, now_s)
         return 0.0
 
+    def give(self, key: str, now_s: float) -> None:
+        """Put one back that was taken."""
+        self._keep(key, min(float(self._rate.burst), self._level(key, now_s) + 1), now_s)
+
     def wait_s(self, key: str, now_s: float) -> float:
         """Return the seconds until one can be taken; 0 for now. Takes nothing."""
         return max(0.0, (1 - self._level(key, now_s)) / self._rate.per_s)

@@ -1,0 +1,102 @@
+"""How often a caller may try keys and read, whichever way it comes in.
+
+Each refused key costs the caller's address. An address that has used up its failures is refused
+**without a look at the key**, so that nothing can be learned by going on. One exception keeps
+healthy callers alive behind an address that they share with a guesser: a key that was good from
+that very address within the last hour is still checked, against a budget of its own.
+"""
+
+from math import ceil
+from typing import NamedTuple
+
+from broker.access.addresses import limit_key
+from broker.access.limits import Buckets, Rate
+from broker.access.recent import Recent
+from broker.access.refused import Refused
+from broker.domain.records import Client
+
+__all__ = ["DEFAULT_LIMITS", "Gate", "Limits", "Trial"]
+
+_GOOD_FOR_S = 3600.0
+
+
+class Limits(NamedTuple):
+    """How much a caller may do."""
+
+    failures: Rate
+    """Refused keys, for each address."""
+    reads: Rate
+    """Requests, for each client."""
+
+
+DEFAULT_LIMITS = Limits(failures=Rate(burst=20, per_s=1 / 3), reads=Rate(burst=1000, per_s=100.0))
+
+
+class Trial(NamedTuple):
+    """One key that one address tries."""
+
+    pair: str
+    """Address and key, by the key's id or fingerprint."""
+    budget: Buckets
+    payer: str
+    """Whose budget a refusal costs."""
+
+
+class Gate:
+    """Counts refused keys and requests.
+
+    Args:
+        limits: how much is allowed.
+    """
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._failures = Buckets(limits.failures)
+        self._familiar_failures = Buckets(limits.failures)
+        self._reads = Buckets(limits.reads)
+        self._familiar = Recent(_GOOD_FOR_S)
+
+    def trial(self, address: str, key: str, ticks_s: float) -> Trial:
+        """Return a trial, before the key is looked at.
+
+        Args:
+            address: the caller's.
+            key: id or fingerprint of what it shows.
+            ticks_s: seconds on a clock that does not go back.
+
+        Raises:
+            Refused: ``rate_limited``.
+        """
+        where = limit_key(address)
+        pair = f"{where} {key}"
+        familiar = self._familiar.has(pair, ticks_s)
+        budget, payer = (self._familiar_failures, pair) if familiar else (self._failures, where)
+        wait_s = budget.wait_s(payer, ticks_s)
+        if wait_s:
+            raise _limited("too many refused keys from this address", wait_s)
+        return Trial(pair, budget, payer)
+
+    def failed(self, trial: Trial, ticks_s: float) -> None:
+        """Have the caller pay for a key that was refused."""
+        trial.budget.take(trial.payer, ticks_s)
+
+    def forgive(self, trial: Trial, ticks_s: float) -> None:
+        """Give back what a caller paid who had a good key after all."""
+        trial.budget.give(trial.payer, ticks_s)
+
+    def passed(self, trial: Trial, ticks_s: float) -> None:
+        """Remember that the key was good from that address."""
+        self._familiar.add(trial.pair, ticks_s)
+
+    def read(self, client: Client, ticks_s: float) -> None:
+        """Count one request of a client.
+
+        Raises:
+            Refused: ``rate_limited``.
+        """
+        wait_s = self._reads.take(client.key_id, ticks_s)
+        if wait_s:
+            raise _limited("too many requests of this client", wait_s)
+
+
+def _limited(detail: str, wait_s: float) -> Refused:
+    return Refused("rate_limited", detail, retry_after_s=max(1, ceil(wait_s)))

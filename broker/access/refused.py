@@ -1,0 +1,41 @@
+"""Why a caller does not get what it asks for, as a word for programs and a sentence for people."""
+
+from typing import Literal
+
+__all__ = ["Code", "Refused"]
+
+Code = Literal[
+    "account_disabled",
+    "account_required",
+    "insufficient_scope",
+    "internal_error",
+    "invalid_request",
+    "invalid_token",
+    "login_required",
+    "not_granted",
+    "rate_limited",
+    "sealed",
+    "token_expiring",
+    "unavailable",
+    "content_too_large",
+    "method_not_allowed",
+    "misdirected_request",
+    "not_found",
+]
+"""Words of the contract; the last four are about HTTP itself."""
+
+
+class Refused(Exception):
+    """Ends a request.
+
+    Args:
+        code: the word for programs.
+        detail: one sentence for people; never holds what the caller sent.
+        retry_after_s: when asking again may help, where that is known.
+    """
+
+    def __init__(self, code: Code, detail: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+        self.retry_after_s = retry_after_s
