@@ -6,7 +6,7 @@ from fetchtoken.domain.errors import Malformed, Unavailable
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.jsontext import dumps
 
-__all__ = ["Stream", "emit", "quote", "render"]
+__all__ = ["Stream", "emit", "opencode_entry", "quote", "render"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def render(token: "Token", form: str, shell: str, now_s: float) -> str:
     if form == "json":
         return dumps(_json(token, bearer, now_s)) + "\n"
     if form == "opencode":
-        return dumps(_opencode(token, bearer)) + "\n"
+        return dumps({"openai": opencode_entry(token)}) + "\n"
     from fetchtoken.formats.codex import access_only_document
 
     return dumps(access_only_document(token, now_s=now_s), indent=2) + "\n"
@@ -115,7 +115,12 @@ def _json(token: "Token", bearer: str, now_s: float) -> dict[str, object]:
     }
 
 
-def _opencode(token: "Token", bearer: str) -> dict[str, object]:
+def opencode_entry(token: "Token") -> dict[str, object]:
+    """Return what opencode keeps of a token that it uses and cannot refresh.
+
+    Raises:
+        Malformed: the token does not say when it expires.
+    """
     if token.expires_at is None:
         raise Malformed(
             "the token does not say when it expires, which opencode must know", hint="--format token"
@@ -123,12 +128,12 @@ def _opencode(token: "Token", bearer: str) -> dict[str, object]:
     entry: dict[str, object] = {
         "type": "oauth",
         "refresh": "",
-        "access": bearer,
+        "access": token.access_token.reveal(),
         "expires": token.expires_at * 1000,
     }
     if token.account_id:
         entry["accountId"] = token.account_id
-    return {"openai": entry}
+    return entry
 
 
 def _env(token: "Token", bearer: str, shell: str) -> str:

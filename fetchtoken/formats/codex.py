@@ -17,9 +17,13 @@ __all__ = [
     "AuthFile",
     "access_only_document",
     "check_login",
+    "id_token_for",
     "identity",
     "parse_auth_file",
     "rotated_document",
+    "secret_at",
+    "table_at",
+    "text_at",
 ]
 
 ACCESS_ONLY = "chatgptAuthTokens"
@@ -57,18 +61,18 @@ class AuthFile:
     )
 
     def __init__(self, document: dict[str, object], name: str) -> None:
-        table = _table(document, "tokens", name)
-        origin = _table(table, "oauth_provenance", name)
+        table = table_at(document, "tokens", name)
+        origin = table_at(table, "oauth_provenance", name)
         self.document = document
         self.name = name
         self.kind = _kind(document, name)
-        self.access_token = _secret(table, "access_token", name)
-        self.refresh_token = _secret(table, "refresh_token", name)
-        self.id_token = _secret(table, "id_token", name)
-        self.account_id = _text(table, "account_id", name)
+        self.access_token = secret_at(table, "access_token", name)
+        self.refresh_token = secret_at(table, "refresh_token", name)
+        self.id_token = secret_at(table, "id_token", name)
+        self.account_id = text_at(table, "account_id", name)
         self.last_refresh = parse_rfc3339(document.get("last_refresh"))
-        self.provenance_issuer = _text(origin, "issuer", name)
-        self.provenance_client_id = _text(origin, "client_id", name)
+        self.provenance_issuer = text_at(origin, "issuer", name)
+        self.provenance_client_id = text_at(origin, "client_id", name)
         if table.get("oauth_provenance") is not None and not (
             self.provenance_issuer and self.provenance_client_id
         ):
@@ -92,7 +96,8 @@ def identity(auth: AuthFile) -> tuple[str, str]:
     return claims[0].account_id or claims[1].account_id or auth.account_id, user
 
 
-def _table(holder: dict[str, object], key: str, name: str) -> dict[str, object]:
+def table_at(holder: dict[str, object], key: str, name: str) -> dict[str, object]:
+    """Return the object under a key, empty where there is none; ``Malformed`` for anything else."""
     value = holder.get(key)
     if value is None:
         return {}
@@ -101,7 +106,8 @@ def _table(holder: dict[str, object], key: str, name: str) -> dict[str, object]:
     return value
 
 
-def _text(table: dict[str, object], key: str, name: str) -> str:
+def text_at(table: dict[str, object], key: str, name: str) -> str:
+    """Return the text under a key, empty where there is none; ``Malformed`` for anything else."""
     value = table.get(key)
     if value is None:
         return ""
@@ -110,8 +116,9 @@ def _text(table: dict[str, object], key: str, name: str) -> str:
     return value
 
 
-def _secret(table: dict[str, object], key: str, name: str) -> Secret:
-    text = _text(table, key, name).strip()
+def secret_at(table: dict[str, object], key: str, name: str) -> Secret:
+    """Return the token under a key without white space around it; ``Malformed`` where no token looks so."""
+    text = text_at(table, key, name).strip()
     if not text.isascii() or not text.isprintable() or " " in text:
         raise Malformed(f"{name}: {key} holds a character that no token has", hint="codex login")
     return Secret(text)
@@ -119,7 +126,7 @@ def _secret(table: dict[str, object], key: str, name: str) -> Secret:
 
 def _kind(document: dict[str, object], name: str) -> str:
     """Return the mode as Codex resolves it where ``auth_mode`` is absent."""
-    if mode := _text(document, "auth_mode", name):
+    if mode := text_at(document, "auth_mode", name):
         return mode
     for key, kind in (
         ("personal_access_token", "personalAccessToken"),
@@ -170,7 +177,7 @@ def check_login(auth: AuthFile) -> None:
     raise LoginRequired(f"{auth.name} holds {what}, not a ChatGPT login", hint="codex login")
 
 
-def _id_token_for(token: Token) -> str:
+def id_token_for(token: Token) -> str:
     """Return an id token of JWT shape; made from the access token's claims where there is none."""
     if token.id_token and decode_claims(token.id_token.reveal()) is not None:
         return token.id_token.reveal()
@@ -190,7 +197,7 @@ def access_only_document(token: Token, *, now_s: float) -> dict[str, object]:
         "auth_mode": ACCESS_ONLY,
         "OPENAI_API_KEY": None,
         "tokens": {
-            "id_token": _id_token_for(token),
+            "id_token": id_token_for(token),
             "access_token": token.access_token.reveal(),
             "refresh_token": "",
             "account_id": token.account_id,
