@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 from fetchtoken.entry import execute
@@ -65,7 +65,7 @@ class World:
     def run(self, *words: str, plain: bool = True, stdin: str = "") -> Ran:
         """Run a command line in this process."""
         out, err = Capture(), Capture()
-        before, sys.stdin = sys.stdin, StringIO(stdin)
+        before, sys.stdin = sys.stdin, TextIOWrapper(BytesIO(stdin.encode()))
         try:
             code = execute(list(words), self.environ, str(self.cwd), out, err, plain=plain)
         finally:
