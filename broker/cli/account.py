@@ -41,7 +41,7 @@ def adopt(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take over a login and leave its file access-only, so that nothing else can refresh it."""
+    """Take over a login and leave its file access-only. Nothing else can refresh it then."""
     from broker.cli.adopting import adopt_file
 
     with Place(home, config).session() as call:
@@ -109,7 +109,7 @@ def list_(*, home: HomeOption = None, config: ConfigOption = None, as_json: Json
 def show(
     name: AccountName, *, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
-    """Show one account: its state, what is wrong, what is still safe, and what to do."""
+    """Show one account: its state, what is wrong, and what to do."""
     detail = Place(home, config).call("account_show", name=name)
     if as_json:
         speech.value(detail)
@@ -120,7 +120,7 @@ def show(
 
 @account.command()
 def refresh(
-    name: Annotated[str | None, typer.Argument(metavar="[ACCOUNT]", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="ACCOUNT", help="This one.")] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Every account.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Even where the token is not due yet.")] = False,
@@ -140,8 +140,8 @@ def refresh(
 
 @account.command()
 def rename(
-    old: Annotated[str, typer.Argument(metavar="OLD")],
-    new: Annotated[str, typer.Argument(metavar="NEW")],
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The name that it has.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The name that it gets.")],
     *,
     home: HomeOption = None,
     config: ConfigOption = None,

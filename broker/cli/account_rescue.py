@@ -18,7 +18,7 @@ def replay(
     home: HomeOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Send the refresh token of an account in doubt once more; without --yes, say what that risks."""
+    """Send the refresh token of an account in doubt once more. Without --yes, say what that risks."""
     Place(home, config).call("account_replay", name=name, yes=yes)
     speech.data(f"{name}: active again")
 
@@ -32,7 +32,7 @@ def export(
     home: HomeOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Print an account as an auth.json for Codex, and renew it no more until a new login."""
+    """Print an account as an auth.json for Codex. It is renewed no more until a new login."""
     exported = Place(home, config).call("account_export", name=name, with_refresh_token=with_refresh_token)
     speech.note(f"this holds the refresh token of {name}: whoever has it has the login; give it mode 0600")
     speech.note(f"this broker renews {name} no more until a new login; {exported['safe']}")

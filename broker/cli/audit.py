@@ -63,7 +63,7 @@ def list_(  # noqa: PLR0913 - its options
 
 @audit.command()
 def verify(*, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Check that no record was changed, moved, inserted or removed; exit code 8 where one was."""
+    """Check that no record was changed, moved, inserted or removed. Exit code 8 where one was."""
     from broker.cli.auditing import check_trail
 
     with Place(home, config).session() as call:
@@ -79,13 +79,16 @@ def verify(*, home: HomeOption = None, config: ConfigOption = None, as_json: Jso
 @audit.command()
 def export(
     file: Annotated[
-        str, typer.Argument(metavar="[FILE|-]", help="A new file, made 0600.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="FILE|-", help="A new file, made 0600; else standard output.", show_default=False
+        ),
     ] = "-",
     *,
     home: HomeOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Write every record as a line of JSON, with its chain, number and mac."""
+    """Write every record as a line of JSON, with chain, number and mac."""
     from broker.cli.auditing import export_trail
 
     with Place(home, config).session() as call:

@@ -19,7 +19,7 @@ from fetchtoken.domain.errors import ConfigError, Unavailable
 
 __all__ = ["backup", "restore"]
 
-FileArgument = Annotated[str, typer.Argument(metavar="FILE", show_default=False)]
+FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="What backup wrote.")]
 PassphraseOption = Annotated[
     str | None,
     typer.Option("--passphrase-file", metavar="FILE|-", help="Read the passphrase here instead of asking."),
@@ -27,7 +27,7 @@ PassphraseOption = Annotated[
 
 
 def backup(  # noqa: PLR0913 - its options
-    file: Annotated[str, typer.Argument(metavar="FILE|-", show_default=False)],
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="A new file, made 0600.")],
     *,
     with_key: Annotated[
         bool, typer.Option("--with-key", help="Put the master keys inside, under a passphrase.")
@@ -37,7 +37,7 @@ def backup(  # noqa: PLR0913 - its options
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the whole store into one sealed file, while the daemon works."""
+    """Write the whole store into one sealed file; the daemon works on."""
     from broker.cli.passphrases import new_passphrase
     from broker.seal.passphrase import stretch
 
@@ -57,7 +57,7 @@ def restore(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a home's store from a backup; nothing is sent to the issuer until you say so."""
+    """Make a home's store from a backup, and send nothing by itself."""
     from broker.cli.passphrases import old_passphrase
     from broker.cli.restoring import restore_file, tell_restored
 

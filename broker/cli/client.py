@@ -24,7 +24,7 @@ client = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Machines, jobs and people with a key."
 )
 
-AccountsArgument = Annotated[list[str], typer.Argument(metavar="ACCOUNT…")]
+AccountsArgument = Annotated[list[str], typer.Argument(metavar="ACCOUNT", help="Their names.")]
 DefaultOption = Annotated[
     str | None, typer.Option("--default", metavar="ACCOUNT", help="Served where no account is named.")
 ]

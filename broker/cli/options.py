@@ -16,7 +16,8 @@ __all__ = [
 ]
 
 HomeOption = Annotated[
-    Path | None, typer.Option("--home", metavar="DIR", help="The broker's home.", show_default=False)
+    Path | None,
+    typer.Option("--home", metavar="DIR", help="The broker's home. [CODEX_BROKER_HOME]", show_default=False),
 ]
 ConfigOption = Annotated[
     Path | None,
@@ -27,5 +28,5 @@ PortOption = Annotated[
     int | None, typer.Option("--port", metavar="N", min=0, max=65535, help="Listen on this port.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
-AccountName = Annotated[str, typer.Argument(metavar="ACCOUNT", show_default=False)]
-ClientName = Annotated[str, typer.Argument(metavar="CLIENT", show_default=False)]
+AccountName = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Its name.")]
+ClientName = Annotated[str, typer.Argument(metavar="CLIENT", help="Its name.")]

@@ -20,12 +20,15 @@ __all__ = ["register"]
 
 config = typer.Typer(help="Show and change settings.")
 
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The setting, such as CODEX_ACCOUNT.")]
+FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="A settings file of the project.")]
+
 
 @config.command()
 def show(
     context: typer.Context, *, json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
 ) -> None:
-    """Print every setting that has a value, with its origin; secrets stay hidden."""
+    """Print every value with its origin; secrets stay hidden."""
     caller = caller_of(context)
     settings = caller.settings(check_project=False)
     if (error := check_project_files(settings.cascade)) is not None:
@@ -48,7 +51,7 @@ def _json_row(settings: Settings, key: str) -> dict[str, object]:
 
 
 @config.command()
-def get(context: typer.Context, key: Annotated[str, typer.Argument(metavar="KEY")]) -> None:
+def get(context: typer.Context, key: KeyArgument) -> None:
     """Print one setting's value; of a secret only that it is set."""
     caller = caller_of(context)
     settings = caller.settings()
@@ -61,7 +64,7 @@ def get(context: typer.Context, key: Annotated[str, typer.Argument(metavar="KEY"
 @config.command("set")
 def set_(
     context: typer.Context,
-    key: Annotated[str, typer.Argument(metavar="KEY")],
+    key: KeyArgument,
     value: Annotated[str, typer.Argument(metavar="VALUE", help="A - reads it from standard input.")],
     *,
     tier: Annotated[str, typer.Option("--tier", metavar="TIER", help="user or project.")] = "user",
@@ -114,15 +117,15 @@ def init(context: typer.Context) -> None:
 
 
 @config.command("trust")
-def trust_(context: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE")]) -> None:
+def trust_(context: typer.Context, file: FileArgument) -> None:
     """Let a project file set every key, until it changes. Read it first. Prints its path."""
     caller = caller_of(context)
     caller.print(trust(caller.files(), os.path.join(caller.cwd, file)))
 
 
 @config.command("untrust")
-def untrust_(context: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE")]) -> None:
-    """Take back config trust. Prints the file's path."""
+def untrust_(context: typer.Context, file: FileArgument) -> None:
+    """Trust a project file no longer. Prints its path."""
     caller = caller_of(context)
     caller.print(untrust(caller.files(), os.path.join(caller.cwd, file)))
 

@@ -14,14 +14,14 @@ __all__ = ["register"]
 
 def refresh(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="The account; else the default login.")] = "",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The account; else the default login.")] = "",
     *,
     all_: Annotated[bool, typer.Option("--all", help="The default login and every account.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Even if not due; one in doubt is sent once more.")
     ] = False,
 ) -> None:
-    """Renew local logins of which 60 % of the life is over; for cron and timers."""
+    """Renew local logins past 60 % of their life, as timers do."""
     caller = caller_of(context)
     command.refresh(caller.settings(), caller.stderr.note, name=name, all_accounts=all_, force=force)
 

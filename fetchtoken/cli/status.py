@@ -20,7 +20,7 @@ _DAY_S = 86_400
 def status(
     context: typer.Context, *, json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
 ) -> None:
-    """Say what a token would come from, who refreshes it and what is wrong; asks no issuer."""
+    """Say where a token comes from, who refreshes it, what is wrong."""
     caller = caller_of(context)
     views, error = view_all(caller.settings())
     now_s = time.time()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.transcripts.apps import Command, commands, uses
+from tests.support.apps import Command, commands, uses
 from tests.transcripts.transcript import lines_of, stories
 
 EVERY = commands()
