@@ -27,9 +27,10 @@ from broker.seal.keyfile import load_keyring
 from broker.seal.keyring import Keyring
 from broker.settings import Settings
 from broker.store.store import Store
+from broker.tls.keeper import TlsKeeper
 from fetchtoken.domain.errors import Unsafe
 
-__all__ = ["FLIGHTS_END_WITHIN_S", "Parts", "opened"]
+__all__ = ["FLIGHTS_END_WITHIN_S", "Parts", "keeper_of", "opened"]
 
 FLIGHTS_END_WITHIN_S = 40.0
 """An exchange lasts 30 s at most; systemd's TimeoutStopSec=45 leaves 5 s to close the store in order."""
@@ -50,12 +51,19 @@ class Parts:
     coordinator: Coordinator
     recovery: Recovery
     life: SecondLife
+    tls: TlsKeeper | None
+    """The certificate with which https is served here, if it is."""
     service: AdminService
 
 
 @asynccontextmanager
-async def opened(home: Home, settings: Settings) -> AsyncIterator[Parts]:
+async def opened(home: Home, settings: Settings, tls: TlsKeeper | None = None) -> AsyncIterator[Parts]:
     """Open store, journal and memory, and settle what a crash left; the caller holds the home's lock.
+
+    Args:
+        home: the home.
+        settings: where its parts are.
+        tls: what a daemon listens with; by default whatever the settings name, not read before it is asked.
 
     Raises:
         NotFound: there is no master key.
@@ -106,6 +114,8 @@ async def opened(home: Home, settings: Settings) -> AsyncIterator[Parts]:
             issuer=settings.issuer.url,
             refresh_at=settings.refresh.at,
             chance=_chance,
+            tls=tls or keeper_of(settings),
+            public_host="" if settings.server.behind_proxy else settings.server.public_host,
         )
         yield Parts(
             home=home,
@@ -118,11 +128,18 @@ async def opened(home: Home, settings: Settings) -> AsyncIterator[Parts]:
             coordinator=coordinator,
             recovery=recovery,
             life=life,
+            tls=desk.tls,
             service=AdminService(desk),
         )
     finally:
         await store.close()
         marks.close()
+
+
+def keeper_of(settings: Settings) -> TlsKeeper | None:
+    """Return the keeper of the certificate that the settings name, if they name one; nothing is read."""
+    cert, key = settings.tls.cert, settings.tls.key
+    return None if cert is None or key is None else TlsKeeper(cert, key)
 
 
 def _chance() -> float:

@@ -1,13 +1,12 @@
 """The daemon at work: listeners, the followers of clock and store, and an orderly end."""
 
 import asyncio
-import errno
 import os
 import signal
 import socket
 from asyncio import FIRST_COMPLETED
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 
 import structlog
 from aiohttp import web
@@ -18,22 +17,21 @@ from broker.admin.server import build_admin_app
 from broker.api.app import build_app
 from broker.api.hosts import known_hosts
 from broker.api.server import serve as serve_api
-from broker.app import FLIGHTS_END_WITHIN_S, Parts, opened
+from broker.app import FLIGHTS_END_WITHIN_S, Parts, keeper_of, opened
 from broker.domain.chain import ALARMS
+from broker.following import Follower
+from broker.listening import url_of
 from broker.ops.health import Health
 from broker.ops.home import Home
+from broker.ops.notify import Manager
 from broker.refresh.scheduler import Scheduler
 from broker.settings import Settings
 from broker.store.audit_writer import AuditWriter
 from broker.telemetry.requestlog import RequestLog
-from fetchtoken.domain.errors import ConfigError, FetchTokenError
 
-__all__ = ["OnReady", "bind", "serve"]
+__all__ = ["OnReady", "serve"]
 
 _log = structlog.get_logger("broker")
-
-_FOLLOW_EVERY_S = 0.5
-"""How often the store is asked for changes by others: in force within one second, with room to spare."""
 
 _REQUESTS_END_WITHIN_S = 15.0
 """Longer than anybody waits for an exchange."""
@@ -45,50 +43,39 @@ OnReady = Callable[[Parts, str], Awaitable[int | None]]
 """Called with the parts and the address once clients can connect; an exit code ends the daemon."""
 
 
-@contextmanager
-def bind(settings: Settings) -> Iterator[socket.socket]:
-    """Bind the API's socket, before anything else is touched.
-
-    Raises:
-        ConfigError: the port is taken, or there is no such address.
-    """
-    host, port = settings.server.host, settings.server.port
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-        except BaseException:
-            listener.close()
-            raise
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigError(
-                f"port {port} on {host} is taken by another program",
-                hint=f"choose another with --port, or find it by: ss -ltnp sport = :{port}",
-            ) from None
-        raise ConfigError(
-            f"cannot listen on {host} port {port}: {error.strerror}", hint="choose others with --host, --port"
-        ) from None
-    with listener:
-        yield listener
-
-
-async def serve(home: Home, settings: Settings, listener: socket.socket, on_ready: OnReady) -> int:
+async def serve(
+    home: Home,
+    settings: Settings,
+    listener: socket.socket,
+    on_ready: OnReady,
+    *,
+    manager: Manager | None = None,
+) -> int:
     """Serve until SIGTERM or SIGINT; the caller holds the home's lock.
 
     The first signal ends listening and begins nothing new; what is under way is waited for. The
     second ends the waiting: exchange processes go on by themselves, and the next start finds
     their answers in the journal.
 
+    Args:
+        home: the home.
+        settings: how to serve.
+        listener: the API's socket.
+        on_ready: called once clients can connect.
+        manager: of a service, who is told of its state and may order by SIGHUP that files be looked at
+            now. Without one SIGHUP ends the process: its terminal has gone.
+
     Returns:
         The exit code: 0 after SIGTERM, 130 after SIGINT, or what ``on_ready`` returned.
+
+    Raises:
+        ConfigError: the certificate's files cannot be used.
+        Unsafe: others can read the certificate's key.
     """
     signals = _Signals()
-    async with opened(home, settings) as parts, AsyncExitStack() as stack:
+    tls = keeper_of(settings)
+    context = None if tls is None else tls.start()
+    async with opened(home, settings, tls) as parts, AsyncExitStack() as stack:
         began = parts.store.trail.began
         if began is not None and began.reason in ALARMS:
             _log.error("audit_trail_broken", reason=began.reason, todo="codex-broker audit verify")
@@ -103,18 +90,23 @@ async def serve(home: Home, settings: Settings, listener: socket.socket, on_read
             health=health,
             key_hash_key=parts.store.api_key_hash_key,
             lines=lines,
-            hosts=known_hosts(settings.server.public_url, _port(listener)),
+            hosts=known_hosts(settings.server.public_url, listener.getsockname()[1]),
             behind_proxy=settings.server.behind_proxy,
             public_url=settings.server.public_url,
             clock=parts.clock,
         )
         scheduler = Scheduler(parts.shop, parts.coordinator, parts.recovery)
         scheduler.take(parts.roster.accounts())
-        api = await serve_api(app, listener, stop_within_s=_REQUESTS_END_WITHIN_S)
+        api = await serve_api(app, listener, context=context, stop_within_s=_REQUESTS_END_WITHIN_S)
         admin = await _serve_admin(home, parts)
-        url = _url(settings.server.host, _port(listener))
+        url = url_of(settings, listener)
         _log.info("ready", url=url, home=str(home.path), accounts=len(parts.roster.accounts()))
-        code = await _work(parts, scheduler, health, signals, on_ready(parts, url))
+        follower = Follower(parts, scheduler, health, manager or Manager(), url)
+        if manager is not None:
+            signals.on_hangup(follower.reload)
+        follower.begin()
+        code = await _work(scheduler, follower, signals, on_ready(parts, url))
+        follower.end()
         await _end(parts, signals, api, admin)
     _log.info("stopped")
     return code
@@ -138,6 +130,10 @@ class _Signals:
             self.code = code
             self.first.set()
 
+    def on_hangup(self, act: Callable[[], None]) -> None:
+        """Have SIGHUP do something else than end the process."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, act)
+
 
 async def _serve_admin(home: Home, parts: Parts) -> web.AppRunner:
     app = build_admin_app(parts.service, owner=os.geteuid())
@@ -148,16 +144,12 @@ async def _serve_admin(home: Home, parts: Parts) -> web.AppRunner:
 
 
 async def _work(
-    parts: Parts, scheduler: Scheduler, health: Health, signals: _Signals, ready: Awaitable[int | None]
+    scheduler: Scheduler, follower: Follower, signals: _Signals, ready: Awaitable[int | None]
 ) -> int:
     """Do the daemon's own work until a signal, or until a part of it fails."""
     stopped = asyncio.ensure_future(signals.first.wait())
     greeting = asyncio.ensure_future(ready)
-    work = {
-        stopped,
-        asyncio.ensure_future(scheduler.run()),
-        asyncio.ensure_future(_follow(parts, scheduler, health)),
-    }
+    work = {stopped, asyncio.ensure_future(scheduler.run()), asyncio.ensure_future(follower.run())}
     try:
         waiting = {*work, greeting}
         while True:
@@ -173,23 +165,6 @@ async def _work(
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await task
-
-
-async def _follow(parts: Parts, scheduler: Scheduler, health: Health) -> None:
-    """Take in what anybody changed in the store, and look whether the daemon is well."""
-    while True:
-        try:
-            await parts.life.look()
-            changes = await parts.store.changes(parts.roster.revision)
-            health.store_works()
-        except FetchTokenError as error:
-            health.store_fails(error.message)
-        else:
-            parts.roster.apply(changes)
-            if changes.accounts:
-                scheduler.take(changes.accounts)
-        await health.look()
-        await asyncio.sleep(_FOLLOW_EVERY_S)
 
 
 async def _end(parts: Parts, signals: _Signals, api: web.AppRunner, admin: web.AppRunner) -> None:
@@ -212,11 +187,3 @@ async def _finish(parts: Parts, api: web.AppRunner, admin: web.AppRunner) -> boo
     flights = parts.coordinator.close(within_s=FLIGHTS_END_WITHIN_S)
     landed, _, _ = await asyncio.gather(flights, api.cleanup(), admin.cleanup())
     return landed
-
-
-def _port(listener: socket.socket) -> int:
-    return int(listener.getsockname()[1])
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -8,7 +8,7 @@ for a set one. Codex's own override variables have no effect here.
 import os
 import tomllib
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from broker.ops.home import HOME_VARIABLE, Home
+from broker.plaintext import is_loopback, refuse_unsafe
 from broker.seal.keyfile import default_key_file
 from fetchtoken.domain.errors import ConfigError, Unsafe
 from fetchtoken.files.guard import read_text
@@ -58,9 +59,22 @@ class Server(_Section):
         return value.rstrip("/")
 
     @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can connect."""
-        return _is_loopback(self.host)
+    def public_host(self) -> str:
+        """The host in ``public_url``, or an empty text."""
+        return urlsplit(self.public_url).hostname or ""
+
+
+class Tls(_Section):
+    """The certificate with which the daemon serves https itself; both files or neither."""
+
+    cert: Path | None = None
+    """PEM file: the certificate, then its issuers'."""
+    key: Path | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the daemon serves https."""
+        return self.cert is not None and self.key is not None
 
 
 class StorePlace(_Section):
@@ -102,7 +116,7 @@ class Issuer(_Section):
     @property
     def is_loopback(self) -> bool:
         """Whether it is an issuer for trying, on this machine."""
-        return _is_loopback(urlsplit(self.url).hostname or "")
+        return is_loopback(urlsplit(self.url).hostname or "")
 
 
 class Refresh(_Section):
@@ -138,6 +152,7 @@ class Settings(BaseSettings):
     )
 
     server: Server = Server()
+    tls: Tls = Tls()
     store: StorePlace = StorePlace()
     seal: SealPlace = SealPlace()
     issuer: Issuer = Issuer()
@@ -195,7 +210,7 @@ def load_settings(
         )
     except ValidationError as error:
         raise _invalid(error, path) from None
-    _refuse_unsafe(settings)
+    refuse_unsafe(settings)
     return settings
 
 
@@ -251,32 +266,3 @@ def _invalid(error: ValidationError, path: Path) -> ConfigError:
     message = first["msg"].removeprefix("Value error, ")
     variable = PREFIX + name.replace(".", "_").upper()
     return ConfigError(f"setting {name}: {message}", hint=f"correct it in {path}, {variable} or the option")
-
-
-def _refuse_unsafe(settings: Settings) -> None:
-    issuer = settings.issuer
-    for name, url in (("url", issuer.url), ("backend_url", issuer.backend_url)):
-        if url.startswith("http:") and not _is_loopback(urlsplit(url).hostname or ""):
-            raise Unsafe(
-                f"issuer.{name} {url} would send tokens in plain text to another machine",
-                hint="use https://",
-            )
-    if settings.clock.offset and not issuer.is_loopback:
-        raise ConfigError(
-            f"clock.offset is for rehearsals: the issuer {issuer.url} is not on this machine",
-            hint="remove clock.offset",
-        )
-    if not settings.server.is_loopback and not settings.server.behind_proxy:
-        raise Unsafe(
-            f"server.host {settings.server.host} would serve tokens in plain text to other machines",
-            hint="listen on 127.0.0.1, or name your TLS proxy's addresses in server.behind_proxy",
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

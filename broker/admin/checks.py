@@ -63,3 +63,23 @@ class CheckOperations:
                 hint="nothing is exchanged until it can: free or mend the disk, then restart the broker",
             )
         return f"its own, the high-water mark covers {len(self._desk.marks.marks)} logins"
+
+    async def check_tls(self, actor: Actor) -> str:  # noqa: ARG002 - same
+        """Return what the certificate says with which https is served here, or that it is not.
+
+        Raises:
+            ConfigError: its files are missing, something else or no pair, or it is for another host.
+            Unsafe: others can read the key.
+            Unavailable: it has expired, or will within days.
+        """
+        keeper = self._desk.tls
+        if keeper is None:
+            return "off: only this machine, or the proxy in front, connects"
+        certificate = await asyncio.to_thread(keeper.certificate)
+        now_s = self._desk.clock()
+        if keeper.problem is not None:
+            kind, why = type(keeper.problem), keeper.problem.message
+            raise kind(f"{why}; served on: {certificate.told(now_s)}", hint=keeper.problem.hint)
+        if problem := certificate.problem(now_s, self._desk.public_host):
+            raise problem
+        return certificate.told(now_s)

@@ -13,6 +13,7 @@ from broker.refresh.coordinator import Coordinator
 from broker.refresh.highwater import HighWater
 from broker.refresh.journals import Journals
 from broker.store.store import Store
+from broker.tls.keeper import TlsKeeper
 from fetchtoken.domain.errors import NotFound
 
 __all__ = ["Desk"]
@@ -37,6 +38,10 @@ class Desk:
     """The only issuer whose logins come in."""
     refresh_at: float
     """Part of a token's life after which it is due."""
+    tls: TlsKeeper | None
+    """The daemon's own certificate, where it serves https itself."""
+    public_host: str
+    """By which name clients reach this daemon itself, or empty."""
 
     def account(self, name: str) -> Account:
         """Return the account of that name.

@@ -25,6 +25,7 @@ _LONGEST_HEADER = 8190
 _MOST_HEADERS = 100
 _LINGER_S = 1.0
 _HANDSHAKE_S = 10.0
+_GOODBYE_S = 2.0
 _BACKLOG = 1024
 
 _log = get_logger(__name__)
@@ -96,6 +97,7 @@ class _Site(web.SockSite):
             ssl=self._ssl_context,
             backlog=_BACKLOG,
             ssl_handshake_timeout=_HANDSHAKE_S if self._ssl_context else None,
+            ssl_shutdown_timeout=_GOODBYE_S if self._ssl_context else None,
         )
 
 

@@ -62,6 +62,7 @@ def _looks(place: Place, settings: "Settings") -> Iterator[tuple[str, Callable[[
     yield "logins", lambda: str(place.call("check_logins"))
     yield "late", lambda: str(place.call("check_late"))
     yield "files", lambda: str(place.call("check_files"))
+    yield "tls", lambda: str(place.call("check_tls"))
     yield "port", lambda: _port(place, settings)
     yield "issuer", lambda: _answers("issuer", settings.issuer.url)
     yield "backend", lambda: _answers("backend", settings.issuer.backend_url)
@@ -86,7 +87,7 @@ def _keys(place: Place, settings: "Settings") -> str:
 
 def _port(place: Place, settings: "Settings") -> str:
     from broker.admin.client import SocketCaller
-    from broker.serving import bind
+    from broker.listening import bind
 
     if SocketCaller(place.home.socket).is_listening():
         return "the daemon is running"

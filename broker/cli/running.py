@@ -1,6 +1,7 @@
 """Run the daemon in the foreground: prepare its home, hold it, bind, serve, say what is next."""
 
 import asyncio
+import os
 import subprocess
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -11,8 +12,10 @@ from broker.cli import speech
 from broker.cli.nextstep import next_step
 from broker.cli.place import Place
 from broker.cli.programs import program
+from broker.listening import listen
+from broker.ops.notify import manager_of
 from broker.ops.setup import make_home
-from broker.serving import OnReady, bind, serve
+from broker.serving import OnReady, serve
 from broker.telemetry.log import configure
 
 __all__ = ["prepare", "run", "run_daemon", "run_service"]
@@ -47,6 +50,12 @@ def run_daemon(place: Place, *, host: str | None, port: int | None, adopt: Path 
 def run_service(place: Place, *, host: str | None, port: int | None, on_ready: OnReady | None = None) -> int:
     """Serve from an existing home until a signal; return the exit code.
 
+    Args:
+        place: the broker.
+        host: ``--host``.
+        port: ``--port``.
+        on_ready: what a person is told; without it this is a service, which prints one line.
+
     Raises:
         ConfigError: no home, another daemon on it, or a port that is taken.
     """
@@ -57,8 +66,9 @@ def run_service(place: Place, *, host: str | None, port: int | None, on_ready: O
     place.home.check()
     settings = place.settings(host=host, port=port)
     configure()
-    with place.home.lock(), bind(settings) as listener:
-        return run(serve(place.home, settings, listener, on_ready or ready))
+    manager = manager_of(os.environ, os.getpid()) if on_ready is None else None
+    with place.home.lock(), listen(settings) as listener:
+        return run(serve(place.home, settings, listener, on_ready or ready, manager=manager))
 
 
 def run(work: Coroutine[Any, Any, int]) -> int:

@@ -13,9 +13,10 @@ from broker.cli.place import Place
 from broker.cli.programs import program
 from broker.cli.running import run
 from broker.domain.account import State
+from broker.listening import bind
 from broker.ops.setup import make_home
 from broker.sandbox.server import PORT, SandboxIssuer, banner
-from broker.serving import bind, serve
+from broker.serving import serve
 from broker.telemetry.log import configure
 from fetchtoken.domain.errors import ConfigError
 from fetchtoken.files.atomic import replace_file

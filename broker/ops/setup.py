@@ -21,6 +21,10 @@ _TEMPLATE = """\
 # public_url = "https://broker.example.com"
 # behind_proxy = ["10.0.0.0/8"]
 
+[tls]
+# cert = "/etc/codex-broker/tls.crt"
+# key = "/etc/codex-broker/tls.key"
+
 [refresh]
 # at = 0.6
 # parallel = 4

@@ -44,7 +44,7 @@ class Daemon:
         self.log = log
         self.lines: list[str] = []
         first = self.next_line()
-        assert first.startswith("ready http://"), f"{first!r}: {log.read_text()}"
+        assert first.startswith("ready http"), f"{first!r}: {log.read_text()}"
         self.url = first.removeprefix("ready ")
 
     def next_line(self) -> str:

@@ -126,7 +126,7 @@ class Daemon:
             )
         until_sync(lambda: "\n" in self.out[before:] or process.poll() is not None, within_s=LIMIT_S)
         first = self.out[before:].partition("\n")[0]
-        assert first.startswith("ready http://"), f"it said {first!r} and\n{self.log}"
+        assert first.startswith("ready http"), f"it said {first!r} and\n{self.log}"
         self.url = first.removeprefix("ready ")
         return self
 

@@ -76,7 +76,7 @@ def test_every_key_has_a_variable(home: Home, monkeypatch, variable, value, read
     [
         ("[server]\nprot = 1", "server.prot"),
         ("[metrics]\nlisten = 'x'", "metrics.listen"),
-        ("[tls]\ncert = 'x'", "tls.cert"),
+        ("[tls]\ncertificate = 'x'", "tls.certificate"),
         ("[issuer]\nbackend = 'x'", "issuer.backend"),
         ("port = 7455", "port"),
         ("[ssh]", "ssh"),
@@ -138,6 +138,8 @@ def test_codex_own_variables_have_no_effect(home: Home, monkeypatch: pytest.Monk
         ("[server]\nhost = '192.168.1.5'", Unsafe, "would serve tokens in plain text"),
         ("[server]\nhost = '::'", Unsafe, "would serve tokens in plain text"),
         ("[server]\nhost = 'broker.example'", Unsafe, "would serve tokens in plain text"),
+        ("[tls]\ncert = 'x'", ConfigError, "tls.cert is set and tls.key is not"),
+        ("[tls]\nkey = 'x'", ConfigError, "tls.key is set and tls.cert is not"),
         ("[clock]\noffset = 5", ConfigError, "clock.offset is for rehearsals"),
         ("[server", ConfigError, "is not TOML"),
     ],
@@ -150,6 +152,22 @@ def test_a_value_that_is_none(home: Home, text: str, error: type[FetchTokenError
     assert said in caught.value.message
     assert caught.value.hint
     assert "u:p@h" not in caught.value.message, "what was given may hold a password"
+
+
+def test_the_two_variables_of_tls(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certificate and key are named together."""
+    monkeypatch.setenv("CODEX_BROKER_TLS_CERT", "/srv/crt")
+    monkeypatch.setenv("CODEX_BROKER_TLS_KEY", "/srv/key")
+    tls = load_settings(home).tls
+    assert (tls.cert, tls.key, tls.is_on) == (Path("/srv/crt"), Path("/srv/key"), True)
+
+
+@pytest.mark.parametrize("host", ["::", "192.168.1.5", "broker.example"])
+@pytest.mark.parametrize("how", ["[tls]\ncert = '/c'\nkey = '/k'", "behind_proxy = ['10.0.0.0/8']"])
+def test_a_public_address_with_tls_here_or_in_front(home: Home, host: str, how: str) -> None:
+    """Either makes it safe to be reached from elsewhere."""
+    write(home, f"[server]\nhost = '{host}'\n{how}\n")
+    assert load_settings(home).server.host == host
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:7457", "http://[::1]:7457", "http://localhost:7457"])
