@@ -1,9 +1,11 @@
 """Operations by which ``check`` looks at what only the holder of the home can open."""
 
 import asyncio
+from pathlib import Path
 
 from broker.admin.desk import Desk
 from broker.admin.wire import Actor
+from broker.seal.keyfile import load_keyring
 from fetchtoken.domain.errors import Unsafe
 
 __all__ = ["CheckOperations"]
@@ -34,6 +36,18 @@ class CheckOperations:
                 hint="bring back the key file that they were sealed with",
             )
         return f"{len(snapshot.accounts)} accounts, {len(snapshot.clients)} clients, all sealed records open"
+
+    async def check_keys(self, actor: Actor) -> str:  # noqa: ARG002 - same
+        """Return which master keys the file holds that this process works with.
+
+        Raises:
+            NotFound: it has gone.
+            Unsafe: others can read it, or a key in it is damaged.
+            Malformed: it is no key file.
+        """
+        # Of a service it may be a credential, which nobody but the service sees.
+        path = Path(self._desk.store.keys.seal.keys.source)
+        return (await asyncio.to_thread(load_keyring, path)).told()
 
     async def check_journal(self, actor: Actor) -> str:  # noqa: ARG002 - same
         """Return how many attempts are not settled.

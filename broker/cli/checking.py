@@ -79,10 +79,13 @@ def _home(place: Place) -> str:
 
 
 def _keys(place: Place, settings: "Settings") -> str:
+    from broker.admin.client import SocketCaller
     from broker.seal.keyfile import load_keyring
 
-    ring = load_keyring(settings.key_file(place.home, os.environ))
-    return f"{ring.source}, {len(ring.ids)} held, current {ring.current}"
+    if SocketCaller(place.home.socket).is_listening():
+        # The key may be a credential of systemd's, which only the daemon sees.
+        return str(place.call("check_keys"))
+    return load_keyring(settings.key_file(place.home, os.environ)).told()
 
 
 def _port(place: Place, settings: "Settings") -> str:

@@ -113,6 +113,10 @@ class Keyring:
         """Return when a key was made, epoch seconds; ``None`` where nobody wrote it down."""
         return self._held.since.get(key_id)
 
+    def told(self) -> str:
+        """Return its file, how many keys there are, and which is current, for people."""
+        return f"{self.source}, {len(self.ids)} held, current {self.current}"
+
     def master(self, key_id: str) -> bytes:
         """Return a master key itself, for writing the key file.
 
