@@ -22,7 +22,7 @@ def get_token(source: str | None = None, account: str | None = None, *, min_vali
     """Return a valid access token; ``token.access_token.reveal()`` is the bearer.
 
     Args:
-        source: ``local``, ``remote`` or a comma list; by default what is configured.
+        source: ``local``, ``remote``, ``ssh`` or a comma list; by default what is configured.
         account: the account's name; by default what is configured.
         min_valid_s: seconds that the token must still live, 0 to 864000.
 

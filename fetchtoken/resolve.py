@@ -67,6 +67,7 @@ def run(  # noqa: PLR0913 - the process, piece by piece
     for text in settings.notes:
         stderr.note(text)
     request = make_request(settings, options, started_at=started_at, deadline=deadline, note=stderr.note)
+    request.interactive = arm is not None
     token = resolve(settings, request, verbose=options.verbose)
     emit(stdout, render(token, options.format or "token", options.shell or "bash", time.time()))
 
@@ -163,6 +164,10 @@ def _fetch(name: str, settings: Settings, request: Request) -> "Token":
         from fetchtoken.sources.local import fetch as fetch_local
 
         return fetch_local(settings, request)
+    if name == "ssh":
+        from fetchtoken.sources.ssh import fetch as fetch_ssh
+
+        return fetch_ssh(settings, request)
     from fetchtoken.sources.remote import fetch as fetch_remote
 
     return fetch_remote(settings, request)
@@ -181,10 +186,18 @@ def _first(failures: list[tuple[str, FetchTokenError]]) -> FetchTokenError:
 def _whence(token: "Token", settings: Settings) -> str:
     from fetchtoken.domain.instants import to_rfc3339
 
-    place = f" ({settings.remote_url if token.source == 'remote' else _file(settings)})"
+    place = f" ({_place(token.source, settings)})"
     account = f", account {token.account}" if token.account else ""
     expiry = "at an unknown time" if token.expires_at is None else to_rfc3339(token.expires_at)
     return f"token from {token.source}{place}{account}, expires {expiry}"
+
+
+def _place(source: str, settings: Settings) -> str:
+    if source == "ssh":
+        from fetchtoken.sources.ssh import peer_of
+
+        return peer_of(settings)
+    return settings.remote_url if source == "remote" else _file(settings)
 
 
 def _file(settings: Settings) -> str:

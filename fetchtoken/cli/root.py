@@ -17,6 +17,8 @@ __all__ = ["register"]
 _WITH_COMMANDS = ("source", "account", "min_valid", "profile", "verbose")
 """Options that mean something before a subcommand: they are settings."""
 
+_SOURCES = ("local", "remote", "ssh", "local,remote", "remote,local", "remote,ssh", "ssh,local")
+
 
 def _version(context: typer.Context, value: bool) -> None:  # noqa: FBT001 - Typer calls it so
     if value and not context.resilient_parsing:
@@ -25,9 +27,7 @@ def _version(context: typer.Context, value: bool) -> None:  # noqa: FBT001 - Typ
 
 
 def _sources(incomplete: str) -> list[str]:
-    return [
-        name for name in ("local", "remote", "local,remote", "remote,local") if name.startswith(incomplete)
-    ]
+    return [name for name in _SOURCES if name.startswith(incomplete)]
 
 
 def _formats(incomplete: str) -> list[str]:
@@ -48,7 +48,7 @@ def root(  # noqa: PLR0913 - one parameter per option
             "-s",
             metavar="SOURCES",
             autocompletion=_sources,
-            help="local, remote, or a comma list: the first that has one. [CODEX_TOKEN_SOURCE, local]",
+            help="local, remote, ssh, or a comma list: the first that has one. [CODEX_TOKEN_SOURCE, local]",
         ),
     ] = None,
     account: Annotated[

@@ -17,13 +17,14 @@ Note = Callable[[str], None]
 """Takes one line for people."""
 
 
-def request_for(
+def request_for(  # noqa: PLR0913 - what differs from the defaults, each named at the call
     settings: Settings,
     note: Note,
     *,
     account: str | None = None,
     min_valid_s: int | None = None,
     force: bool = False,
+    interactive: bool = False,
 ) -> Request:
     """Return a request that starts now.
 
@@ -33,6 +34,7 @@ def request_for(
         account: instead of the configured one.
         min_valid_s: instead of the configured one.
         force: only an exchange from now on will do.
+        interactive: a person may be asked, where one is at the terminal.
     """
     return Request(
         account=settings.account if account is None else account,
@@ -43,4 +45,5 @@ def request_for(
         started_at=time.time(),
         deadline=time.monotonic() + TIMEOUT_S,
         note=note,
+        interactive=interactive,
     )

@@ -40,7 +40,8 @@ def refresh(settings: Settings, note: Note, *, name: str, all_accounts: bool, fo
     if name and all_accounts:
         raise ConfigError("a name and --all contradict each other", hint="leave one out")
     if "local" not in settings.sources:
-        note("nothing to do: the source is remote, so the broker refreshes")
+        who = "the broker" if settings.sources[0] == "remote" else "the SSH host"
+        note(f"nothing to do: the source is {settings.sources[0]}, so {who} refreshes")
         return
     account = check_name(name, "account") if name else settings.account
     paths = _all_files(settings) if all_accounts else _one_file(settings, account, note)

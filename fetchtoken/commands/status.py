@@ -19,7 +19,7 @@ from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.token import CODEX_WINDOW_S, Token, refresh_due_at
 from fetchtoken.formats.codex import ACCESS_ONLY, AuthFile
 from fetchtoken.settings import Settings
-from fetchtoken.sources import remote
+from fetchtoken.sources import remote, ssh
 from fetchtoken.sources.keyring import fetch_from_keyring
 from fetchtoken.sources.local import check_account, dead, find_file, load, short_lived
 from fetchtoken.sources.request import Request
@@ -34,8 +34,8 @@ class View:
     """What one source has to say.
 
     Attributes:
-        source: ``local`` or ``remote``.
-        place: the file, the keyring or the broker's URL.
+        source: ``local``, ``remote`` or ``ssh``.
+        place: the file, the keyring, the broker's URL or the SSH host.
         token: the token, where there is one, usable or not.
         refreshed_by: who renews it, in words.
         refresh_after: epoch seconds from which it is due, where that is known.
@@ -76,14 +76,15 @@ class View:
 def view_all(settings: Settings) -> tuple[list[View], FetchTokenError | None]:
     """Look at the sources as a resolve would, and return them with the error that it would end with.
 
-    The broker is asked, the issuer never.
+    The broker or the SSH host is asked where there is no recent copy, the issuer never.
     """
+    look = {"local": _look_local, "remote": _look_remote, "ssh": _look_ssh}
     views: list[View] = []
     for source in settings.sources:
         view = View(source, "")
         request = request_for(settings, view.notes.append)
         try:
-            (_look_local if source == "local" else _look_remote)(view, settings, request)
+            look[source](view, settings, request)
         except FetchTokenError as error:
             view.error = error
         views.append(view)
@@ -98,6 +99,11 @@ def _look_remote(view: View, settings: Settings, request: Request) -> None:
     view.place = settings.remote_url
     view.refreshed_by = "the broker"
     view.token = remote.fetch(settings, request)
+
+
+def _look_ssh(view: View, settings: Settings, request: Request) -> None:
+    view.place = view.refreshed_by = ssh.peer_of(settings)
+    view.token = ssh.fetch(settings, request)
 
 
 def _look_local(view: View, settings: Settings, request: Request) -> None:

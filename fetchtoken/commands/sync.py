@@ -1,4 +1,4 @@
-"""``sync``: keep an access-only ``auth.json`` for the real Codex, from the broker."""
+"""``sync``: keep an access-only ``auth.json`` for the real Codex, from the broker or an SSH host."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fetchtoken.files.atomic import replace_file
 from fetchtoken.files.guard import read_private
 from fetchtoken.formats.codex import ACCESS_ONLY, AuthFile, access_only_document, parse_auth_file
 from fetchtoken.settings import Settings
-from fetchtoken.sources import remote
+from fetchtoken.sources import remote, ssh
 
 __all__ = ["merged_document", "sync"]
 
@@ -26,20 +26,20 @@ _LOCKS_S = 10.0
 
 
 def sync(settings: Settings, note: Note, *, codex_home: str, adopted: bool) -> None:
-    """Write the broker's token into the ``auth.json`` of a Codex home, under Codex's locks.
+    """Write another machine's token into the ``auth.json`` of a Codex home, under Codex's locks.
 
     Args:
-        settings: where the broker is.
+        settings: where the broker or the SSH host is; of both, the one that is named first is asked.
         note: takes a line that says what was done.
         codex_home: the directory, or an empty string for the configured one.
         adopted: only where the file is access-only already; anything else is left alone with a note.
 
     Raises:
         ConfigError: the source is local.
-        NotFound: ``adopted``, and the broker's token is another account's than the file's.
+        NotFound: ``adopted``, and the token is another account's than the file's.
         Unsafe: the file holds a credential that would be lost, or cannot be replaced safely.
         Unavailable: somebody else holds Codex's locks.
-        FetchTokenError: as the remote source raises.
+        FetchTokenError: as that source raises.
     """
     home = codex_home or settings.codex_home
     path = os.path.join(home, "auth.json")
@@ -47,15 +47,18 @@ def sync(settings: Settings, note: Note, *, codex_home: str, adopted: bool) -> N
     if adopted and (held is None or held.kind != ACCESS_ONLY or _credential(held)):
         note(f"nothing to do: {path} is not access-only")
         return
-    if "remote" not in settings.sources:
+    source = next((name for name in settings.sources if name != "local"), "")
+    if not source:
         raise ConfigError(
-            "the source is local, and sync brings a token from the broker",
-            hint="--source remote, and CODEX_REMOTE_URL",
+            "the source is local, and sync brings a token from the broker or an SSH host",
+            hint="--source remote and CODEX_REMOTE_URL, or --source ssh and CODEX_SSH_HOST",
         )
     _check_replaceable(path, held)
-    token = remote.fetch(settings, request_for(settings, note))
+    token = (ssh if source == "ssh" else remote).fetch(
+        settings, request_for(settings, note, interactive=True)
+    )
     if not token.account_id:
-        raise Malformed("the broker's token does not say whose it is", hint="check CODEX_REMOTE_URL")
+        raise Malformed(f"the {source} source's token does not say whose it is", hint="--verbose")
     try:
         os.makedirs(home, mode=0o700, exist_ok=True)
         real = os.path.realpath(path)  # once: a link that is turned meanwhile must not lead us elsewhere
@@ -75,7 +78,7 @@ def _write(path: str, token: Token, *, adopted: bool) -> bool:
     _check_replaceable(path, held)
     if adopted and held is not None and held.account_id not in ("", token.account_id):
         raise NotFound(
-            f"{path} holds account {held.account_id}, and the broker gave {token.account_id}",
+            f"{path} holds account {held.account_id}, and the {token.source} source gave {token.account_id}",
             hint="--account NAME, or codex-fetchtoken sync without --adopted",
         )
     before = held.document if held is not None else {}

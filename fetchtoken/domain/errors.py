@@ -7,7 +7,7 @@
     ├── LoginRequired        3    credentials exist, but a person must log in again
     ├── NotFound             4    no credentials, account or client of that name
     ├── Unavailable          5    try later: network, broker, SSH host or issuer
-    ├── Denied               6    key refused, not granted
+    ├── Denied               6    key refused, not granted, not let in by an SSH host
     ├── Malformed            7    the other side, or a file, answered nonsense
     ├── Unsafe               8    modes, owner, host key, plain http, untrusted file
     └── Interrupted        130    Ctrl-C

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Address = tuple[int, tuple[object, ...]]
 
-__all__ = ["open_stream", "remaining_s"]
+__all__ = ["open_stream", "open_tcp", "remaining_s"]
 
 _TRY_S = 3.0
 """Longest wait for one address while another is left to try."""
@@ -73,6 +73,17 @@ def open_stream(  # noqa: PLR0913 - what a connection depends on, each named at 
             if number == len(trusts):
                 raise
     raise AssertionError("tls.trusts is never empty")
+
+
+def open_tcp(host: str, port: int, peer: str, deadline_s: float) -> socket:
+    """Connect to a host, as ``open_stream`` does, for a protocol other than HTTP.
+
+    Raises:
+        NotSent: there is no connection.
+    """
+    import socket as sockets
+
+    return _tcp(sockets, host, port, peer, deadline_s)
 
 
 def _light_sockets() -> ModuleType:

@@ -14,11 +14,14 @@ from fetchtoken.settings.keys import (
     KINDS,
     SECRET_KEYS,
     check_text,
+    host_value,
     name_value,
     path_value,
+    port_value,
     seconds_value,
     sources_value,
     url_value,
+    user_value,
 )
 
 __all__ = ["Settings", "load"]
@@ -34,7 +37,7 @@ class Settings:
     """What the tiers amount to. Nothing changes after ``load``, except that ``notes`` may grow.
 
     Attributes:
-        sources: ``local`` and ``remote``, in the order in which to ask.
+        sources: ``local``, ``remote`` and ``ssh``, in the order in which to ask.
         account: the name asked for, or an empty string.
         min_valid_s: seconds that a token must still live.
         cache_max_age_s: seconds for which a cached copy is served without contact.
@@ -44,6 +47,10 @@ class Settings:
         remote_url: as configured: a base or ``…/codex``, trailing slash or not.
         remote_url_origin: ``built-in`` where nobody configured one; such a URL never gets a key.
         ca_file, client_cert, client_key: of ``CODEX_REMOTE_…``: absolute paths, or empty strings.
+        ssh_host, ssh_user: of ``CODEX_SSH_…``: as configured, or empty strings.
+        ssh_port: the same, or 0.
+        ssh_key, ssh_known_hosts: the same: absolute paths, or empty strings.
+        ssh_command: what to run there; the account and ``--min-valid`` are added.
         codex_ca_certificate: checks the issuer's certificate: absolute path, or an empty string.
         refresh_url_override: the complete URL, or an empty string.
         login_client_id: Codex's ``CODEX_APP_SERVER_LOGIN_CLIENT_ID``, environment only, or an empty string.
@@ -75,6 +82,12 @@ class Settings:
         "remote_url",
         "remote_url_origin",
         "sources",
+        "ssh_command",
+        "ssh_host",
+        "ssh_key",
+        "ssh_known_hosts",
+        "ssh_port",
+        "ssh_user",
     )
 
     def __init__(self, cascade: Cascade) -> None:
@@ -105,6 +118,12 @@ class Settings:
         self.refresh_url_override = self._url("CODEX_REFRESH_TOKEN_URL_OVERRIDE")
         self.login_client_id = cascade.environ.get("CODEX_APP_SERVER_LOGIN_CLIENT_ID", "")
         self._path("CODEX_REMOTE_API_KEY_FILE")
+        self.ssh_host = host_value(*self._named("CODEX_SSH_HOST")) if "CODEX_SSH_HOST" in entries else ""
+        self.ssh_port = port_value(*self._named("CODEX_SSH_PORT")) if "CODEX_SSH_PORT" in entries else 0
+        self.ssh_user = user_value(*self._named("CODEX_SSH_USER")) if "CODEX_SSH_USER" in entries else ""
+        self.ssh_key = self._path("CODEX_SSH_KEY")
+        self.ssh_known_hosts = self._path("CODEX_SSH_KNOWN_HOSTS")
+        self.ssh_command = entries["CODEX_SSH_COMMAND"].text
 
     def _named(self, key: str) -> tuple[str, str]:
         entry = self._entries[key]
@@ -144,6 +163,12 @@ class Settings:
     def has_api_key(self) -> bool:
         """Whether an API key, or a file with one, is configured."""
         return "CODEX_REMOTE_API_KEY" in self._entries or "CODEX_REMOTE_API_KEY_FILE" in self._entries
+
+    @property
+    def ssh_password(self) -> Secret | None:
+        """The password for ``ssh_host``; ``None`` without one."""
+        entry = self._entries.get("CODEX_SSH_PASS")
+        return None if entry is None else Secret(entry.text)
 
     @property
     def api_key(self) -> Secret | None:
@@ -190,14 +215,15 @@ def load(
         if (error := check_project_files(cascade)) is not None:
             raise error
     settings = Settings(cascade)
-    if "remote" in settings.sources and cascade.tiers:
-        cascade.notes.extend(_open_keys(cascade))
+    if cascade.tiers:
+        for source, key in (("remote", "CODEX_REMOTE_API_KEY"), ("ssh", "CODEX_SSH_PASS")):
+            if source in settings.sources:
+                cascade.notes.extend(_open_secrets(cascade, key))
     return settings
 
 
-def _open_keys(cascade: Cascade) -> list[str]:
-    """Return a line for each file that holds an API key and is readable by others."""
-    key = "CODEX_REMOTE_API_KEY"
+def _open_secrets(cascade: Cascade, key: str) -> list[str]:
+    """Return a line for each file that holds a secret key's value and is readable by others."""
     return [
         f"{tier.file.path} holds {key} and others can read it: chmod 600 {tier.file.path}"
         for tier in cascade.tiers

@@ -13,12 +13,15 @@ __all__ = [
     "PROJECT_KEYS",
     "SECRET_KEYS",
     "check_text",
+    "host_value",
     "judge",
     "name_value",
     "path_value",
+    "port_value",
     "seconds_value",
     "sources_value",
     "url_value",
+    "user_value",
 ]
 
 KINDS = {
@@ -35,13 +38,13 @@ KINDS = {
     "CODEX_REMOTE_CA_FILE": "path",
     "CODEX_REMOTE_CLIENT_CERT": "path",
     "CODEX_REMOTE_CLIENT_KEY": "path",
-    "CODEX_SSH_HOST": "unused",
-    "CODEX_SSH_PORT": "unused",
-    "CODEX_SSH_USER": "unused",
-    "CODEX_SSH_PASS": "unused",
-    "CODEX_SSH_KEY": "unused",
-    "CODEX_SSH_KNOWN_HOSTS": "unused",
-    "CODEX_SSH_COMMAND": "unused",
+    "CODEX_SSH_HOST": "host",
+    "CODEX_SSH_PORT": "port",
+    "CODEX_SSH_USER": "user",
+    "CODEX_SSH_PASS": "secret",
+    "CODEX_SSH_KEY": "path",
+    "CODEX_SSH_KNOWN_HOSTS": "path",
+    "CODEX_SSH_COMMAND": "text",
     "ACTIVE_PROFILE": "name",
     "CODEX_REFRESH_TOKEN_URL_OVERRIDE": "url",
     "CODEX_REVOKE_TOKEN_URL_OVERRIDE": "unused",
@@ -64,11 +67,15 @@ BUILT_IN = {
     "CODEX_CACHE_MAX_AGE": "300",
     "CODEX_HOME": "~/.codex",
     "CODEX_REMOTE_URL": "https://token.scorpiox.net/codex",
+    "CODEX_SSH_COMMAND": "codex-fetchtoken --format json",
 }
 
 _LONGEST_VALUE = 4096
 _MOST_SECONDS = 864_000
-_SOURCES = {"local": "local", "remote": "remote", "http": "remote"}
+_SOURCES = {"local": "local", "remote": "remote", "http": "remote", "ssh": "ssh"}
+_HOST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:%")
+_NO_USER = frozenset(" '\"`$\\;<>|&(){}")
+"""What no user's name may hold: with ``%r`` it becomes part of a ``ProxyCommand``, as in OpenSSH."""
 
 
 def _refuse(where: str, value: str, allowed: str) -> ConfigError:
@@ -100,17 +107,13 @@ def sources_value(where: str, value: str) -> tuple[str, ...]:
     """Return the sources in order, ``http`` as ``remote``, each once.
 
     Raises:
-        ConfigError: an unknown source, or one that this version does not have.
+        ConfigError: an unknown source.
     """
     names = []
     for item in value.split(","):
         word = item.strip()
-        if word == "ssh":
-            raise ConfigError(
-                f"{where}: the ssh source is not available in this version", hint="use local or remote"
-            )
         if word not in _SOURCES:
-            raise _refuse(where, value, "local, remote, or both with a comma between them")
+            raise _refuse(where, value, "local, remote, ssh, or several with commas between them")
         if _SOURCES[word] not in names:
             names.append(_SOURCES[word])
     return tuple(names)
@@ -139,6 +142,39 @@ def seconds_value(where: str, value: str) -> int:
     if value.isascii() and value.isdigit() and len(value) <= 9 and int(value) <= _MOST_SECONDS:
         return int(value)
     raise _refuse(where, value, f"whole seconds from 0 to {_MOST_SECONDS}")
+
+
+def host_value(where: str, value: str) -> str:
+    """Return the name or address of an SSH host, or a name that ``~/.ssh/config`` knows.
+
+    Raises:
+        ConfigError: it is none; user and port have keys of their own.
+    """
+    if _HOST.issuperset(value) and value[0] != "-" and len(value) <= 255:
+        return value
+    raise _refuse(where, value, "a host name or address, without user or port")
+
+
+def port_value(where: str, value: str) -> int:
+    """Return a port from 1 to 65535.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    if value.isascii() and value.isdigit() and len(value) <= 5 and 1 <= int(value) <= 65_535:
+        return int(value)
+    raise _refuse(where, value, "a port from 1 to 65535")
+
+
+def user_value(where: str, value: str) -> str:
+    """Return the name of a user on another host.
+
+    Raises:
+        ConfigError: it holds what a shell would act on.
+    """
+    if value[0] != "-" and not _NO_USER.intersection(value):
+        return value
+    raise _refuse(where, value, "a user's name")
 
 
 def path_value(where: str, value: str, *, home: str, base: str) -> str:
@@ -198,7 +234,15 @@ def judge(key: str, where: str, value: str, *, home: str, base: str) -> object:
     kind = KINDS[key]
     if kind == "path":
         return path_value(where, value, home=home, base=base)
-    if kind in ("secret", "unused"):
+    if kind in ("secret", "text", "unused"):
         return value
-    judges = {"sources": sources_value, "name": name_value, "seconds": seconds_value, "url": url_value}
+    judges = {
+        "sources": sources_value,
+        "name": name_value,
+        "seconds": seconds_value,
+        "url": url_value,
+        "host": host_value,
+        "port": port_value,
+        "user": user_value,
+    }
     return judges[kind](where, value)

@@ -1,8 +1,8 @@
-"""Copies of the broker's tokens, so that most calls need no contact and a broker may be down.
+"""Copies of others' tokens, so that most calls need no contact and a broker or SSH host may be down.
 
-One file per URL, account and API key in ``$XDG_CACHE_HOME/codex-fetchtoken`` (0700, files 0600).
-It holds what the broker gave out, which is never a refresh token. A copy that is odd in any way
-does not exist: the broker is asked, and the copy is replaced.
+One file per place, account and key in ``$XDG_CACHE_HOME/codex-fetchtoken`` (0700, files 0600). It
+holds what the other side gave out, and never a refresh token. A copy that is odd in any way does
+not exist: the other side is asked, and the copy is replaced.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from fetchtoken.domain.digest import sha256_hex
 from fetchtoken.domain.errors import FetchTokenError
 from fetchtoken.domain.jsontext import dumps, loads
 from fetchtoken.domain.secret import Secret
-from fetchtoken.domain.token import Token
+from fetchtoken.domain.token import CODEX_WINDOW_S, Token
 from fetchtoken.files.guard import read_private
 
-__all__ = ["Copy", "cache_file", "forget", "read_copy", "write_copy"]
+__all__ = ["Copy", "cache_file", "copy_file", "forget", "lives", "read_copy", "write_copy"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from fetchtoken.settings import Settings
+    from fetchtoken.sources.request import Request
 
 _FORM = 1
 """Changes with the shape of the file; copies of another form are ignored."""
@@ -36,9 +37,9 @@ class Copy:
     """One cached token.
 
     Args:
-        token: as the broker gave it.
+        token: as the other side gave it.
         etag: the broker's entity tag for it, or an empty string.
-        checked_at: epoch seconds at which the broker last said that it stands.
+        checked_at: epoch seconds at which the other side last said that it stands.
     """
 
     __slots__ = ("checked_at", "etag", "token")
@@ -58,16 +59,31 @@ def cache_file(settings: Settings, account: str, key: Secret | None) -> str:
 
     The name is a hash: neither the key nor anything from which it could be told stands in it.
     """
+    fingerprint = sha256_hex(key.reveal().encode()) if key else ""
+    return copy_file(settings, settings.remote_url, account, fingerprint)
+
+
+def copy_file(settings: Settings, *of: str) -> str:
+    """Return the path of the copy of what all these texts together stand for; none has a line break."""
     base = settings.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):
         base = os.path.join(settings.home, ".cache")
-    fingerprint = sha256_hex(key.reveal().encode()) if key else ""
-    name = sha256_hex(f"{settings.remote_url}\n{account}\n{fingerprint}".encode())
+    name = sha256_hex("\n".join(of).encode())
     return os.path.join(base, "codex-fetchtoken", name[:32] + ".json")
 
 
-def read_copy(path: str) -> Copy | None:
-    """Return the copy in a file, or ``None`` where there is none to be relied on."""
+def lives(token: Token, request: Request, now_s: float) -> bool:
+    """Tell whether a token is alive for as long as is asked."""
+    return token.seconds_left(now_s) >= max(request.min_valid_s, CODEX_WINDOW_S)
+
+
+def read_copy(path: str, source: str = "remote") -> Copy | None:
+    """Return the copy in a file, or ``None`` where there is none to be relied on.
+
+    Args:
+        path: the file.
+        source: which source keeps it, as its token says.
+    """
     try:
         document: Any = loads(read_private(path, limit=_LIMIT))
     except (FetchTokenError, ValueError):
@@ -88,7 +104,7 @@ def read_copy(path: str) -> Copy | None:
         account=texts["account"],
         account_id=texts["account_id"],
         plan_type=texts["plan_type"],
-        source="remote",
+        source=source,
     )
     return Copy(token, texts["etag"], checked_at)
 

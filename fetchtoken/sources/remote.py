@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 
-from fetchtoken.domain.token import CODEX_WINDOW_S
-from fetchtoken.sources.cache import cache_file, read_copy
+from fetchtoken.sources.cache import cache_file, lives, read_copy
 
-__all__ = ["fetch", "lives"]
+__all__ = ["fetch"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,8 +45,3 @@ def fetch(settings: Settings, request: Request) -> Token:
     from fetchtoken.sources.remote_ask import ask
 
     return ask(settings, request, key, path, copy)
-
-
-def lives(token: Token, request: Request, now_s: float) -> bool:
-    """Tell whether a token is alive for as long as is asked."""
-    return token.seconds_left(now_s) >= max(request.min_valid_s, CODEX_WINDOW_S)

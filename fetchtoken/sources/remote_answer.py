@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fetchtoken.domain.claims import decode_claims
 from fetchtoken.domain.errors import (
     ConfigError,
     Denied,
@@ -12,17 +11,16 @@ from fetchtoken.domain.errors import (
     NotFound,
     Unavailable,
 )
-from fetchtoken.domain.instants import parse_rfc3339
 from fetchtoken.domain.jsontext import loads
-from fetchtoken.domain.token import Token
+from fetchtoken.sources.answer import token_in
 
 __all__ = ["problem", "token_of"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from fetchtoken.domain.token import Token
     from fetchtoken.net.client import Response
 
-_LONGEST_TOKEN = 64 * 1024
 _LONGEST_TEXT = 256
 _CODES = frozenset(
     {
@@ -59,34 +57,7 @@ def token_of(peer: str, response: Response, account: str) -> tuple[Token, str]:
     Raises:
         Malformed: it is no token, is another account's, or does not say when it expires.
     """
-    document = _document(response)
-    if document is None:
-        raise Malformed(f"{peer} answered something that is not JSON", hint="check CODEX_REMOTE_URL")
-    held = document.get("tokens")
-    tokens: dict[str, object] = held if isinstance(held, dict) else {}
-    bearer = document.get("access_token", tokens.get("access_token"))
-    if not isinstance(bearer, str) or not _is_bearer(bearer):
-        raise Malformed(f"{peer} answered without an access token", hint="check CODEX_REMOTE_URL")
-    id_token = tokens.get("id_token")
-    token = Token.from_jwt(
-        bearer,
-        id_token=id_token if isinstance(id_token, str) and decode_claims(id_token) is not None else "",
-        account_id=_text(peer, document, "account_id"),
-        account=_text(peer, document, "account") or account,
-        source="remote",
-    )
-    token.plan_type = _text(peer, document, "plan_type") or token.plan_type
-    if account and token.account != account:
-        raise Malformed(
-            f"{peer} answered with the token of another account than {account}", hint="check CODEX_REMOTE_URL"
-        )
-    if token.expires_at is None:
-        expires_at = parse_rfc3339(document.get("expires_at"))
-        if expires_at is None:
-            raise Malformed(
-                f"{peer} gave a token that does not say when it expires", hint="check CODEX_REMOTE_URL"
-            )
-        token.expires_at = int(expires_at)
+    token = token_in(response.body, peer, account, source="remote", hint="check CODEX_REMOTE_URL")
     etag = response.headers.get("etag", "")
     return token, etag if etag.isascii() and etag.isprintable() and len(etag) <= _LONGEST_TEXT else ""
 
@@ -146,16 +117,3 @@ def _code(response: Response) -> str:
     document = _document(response) or {}
     code = document.get("code")
     return code if isinstance(code, str) and code in _CODES else ""
-
-
-def _is_bearer(text: str) -> bool:
-    return 0 < len(text) <= _LONGEST_TOKEN and all("!" <= char <= "~" for char in text)
-
-
-def _text(peer: str, document: dict[str, object], key: str) -> str:
-    value = document.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not value.isprintable():
-        raise Malformed(f"{peer} answered with an odd {key}", hint="check CODEX_REMOTE_URL")
-    return value

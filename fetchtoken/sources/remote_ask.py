@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
-from fetchtoken.domain.errors import Denied, Malformed, Unavailable
-from fetchtoken.domain.token import CODEX_WINDOW_S
+from fetchtoken.domain.errors import Malformed, Unavailable
 from fetchtoken.net.client import request as http_request
 from fetchtoken.net.errors import BadAnswer
 from fetchtoken.net.url import Url, parse_url
-from fetchtoken.sources.cache import Copy, forget, write_copy
-from fetchtoken.sources.remote import lives
+from fetchtoken.sources.copies import ask_or_copy
 from fetchtoken.sources.remote_answer import problem, token_of
 
 __all__ = ["ask", "token_url"]
@@ -21,10 +17,8 @@ if TYPE_CHECKING:
     from fetchtoken.domain.token import Token
     from fetchtoken.net.client import Response
     from fetchtoken.settings import Settings
+    from fetchtoken.sources.cache import Copy
     from fetchtoken.sources.request import Request
-
-_PATIENCE_S = 3.0
-"""How long to wait for a broker while a copy would do: Codex gives its token command five seconds."""
 
 
 def token_url(base: str, account: str, min_valid_s: int) -> Url:
@@ -60,38 +54,26 @@ def ask(settings: Settings, request: Request, key: Secret | None, path: str, cop
         FetchTokenError: as for :func:`fetchtoken.sources.remote.fetch`.
     """
     url = token_url(settings.remote_url, request.account, request.min_valid_s)
-    usable = copy if copy is not None and lives(copy.token, request, time.time()) else None
-    try:
-        response = _get(url, settings, request, key, copy, patient=usable is None)
-        token, etag = _judge(url, response, request, copy)
-    except Denied as error:
-        if not forget(path):
-            request.note(f"{path} cannot be deleted")
-        raise error from None
-    except BadAnswer as error:
-        raise Malformed(error.message, hint="check CODEX_REMOTE_URL") from None
-    except Unavailable as error:
-        if usable is None:
+
+    def broker(deadline_s: float) -> tuple[Token, str]:
+        try:
+            response = _get(url, settings, key, copy, deadline_s)
+            return _judge(url, response, request, copy)
+        except BadAnswer as error:
+            raise Malformed(error.message, hint="check CODEX_REMOTE_URL") from None
+        except Unavailable as error:
             error.hint = error.hint or "check CODEX_REMOTE_URL, or try again later"
-            raise error from None
-        request.note(f"{error.message}; the copy of {_ago(usable)} is used")
-        return usable.token
-    if not request.no_cache:
-        _keep(path, Copy(token, etag, time.time()), request)
-    if lives(token, request, time.time()):
-        return token
-    raise _too_short(url, token)
+            raise
+
+    return ask_or_copy(broker, url.peer, request, path, copy)
 
 
-def _get(  # noqa: PLR0913 - one call's worth
-    url: Url, settings: Settings, request: Request, key: Secret | None, copy: Copy | None, *, patient: bool
-) -> Response:
+def _get(url: Url, settings: Settings, key: Secret | None, copy: Copy | None, deadline_s: float) -> Response:
     headers = {"Accept": "application/json", "User-Agent": "codex-fetchtoken"}
     if key:
         headers["Authorization"] = f"Bearer {key.reveal()}"
     if copy is not None and copy.etag:
         headers["If-None-Match"] = copy.etag
-    deadline_s = request.deadline if patient else min(request.deadline, time.monotonic() + _PATIENCE_S)
     return http_request(
         "GET",
         url,
@@ -113,24 +95,3 @@ def _judge(url: Url, response: Response, request: Request, copy: Copy | None) ->
     if response.status != 200:
         raise problem(url.peer, response, request.account)
     return token_of(url.peer, response, request.account)
-
-
-def _keep(path: str, copy: Copy, request: Request) -> None:
-    try:
-        write_copy(path, copy)
-    except OSError as error:
-        request.note(f"no copy is kept: {error.filename or path}: {error.strerror}")
-
-
-def _ago(copy: Copy) -> str:
-    seconds = int(time.time() - copy.checked_at)
-    return (
-        f"{seconds} s ago" if 0 <= seconds < 600 else f"{seconds // 60} min ago" if seconds > 0 else "earlier"
-    )
-
-
-def _too_short(url: Url, token: Token) -> Unavailable:
-    left_s = int(token.seconds_left(time.time()))
-    if left_s < CODEX_WINDOW_S:
-        return Unavailable(f"{url.peer} gave an expired token", hint="check the clocks of both machines")
-    return Unavailable(f"{url.peer} gives only {left_s} s", hint="--min-valid 0")

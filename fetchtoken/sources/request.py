@@ -20,12 +20,14 @@ class Request:
         started_at: epoch seconds at which the command began.
         deadline: ``time.monotonic()`` seconds at which the source gives up with ``Unavailable``.
         note: takes one line for people, printed to stderr; never a secret.
+        interactive: whether a person may be asked, where one is at the terminal.
     """
 
     __slots__ = (
         "account",
         "deadline",
         "force_refresh",
+        "interactive",
         "min_valid_s",
         "no_cache",
         "no_refresh",
@@ -44,6 +46,7 @@ class Request:
         started_at: float,
         deadline: float,
         note: "Callable[[str], None]",
+        interactive: bool = False,
     ) -> None:
         self.account = account
         self.min_valid_s = min_valid_s
@@ -53,3 +56,4 @@ class Request:
         self.started_at = started_at
         self.deadline = deadline
         self.note = note
+        self.interactive = interactive

@@ -51,7 +51,7 @@ def _usage() -> None:
         "--min-valid 864001": "--min-valid",
         "--timeout 0": "--timeout",
         "--source nowhere": "--source",
-        "--source ssh": "ssh",
+        "--source ssh": "no host",
         "--account Work": "--account",
         "--account device": "--account",
         f"--account {'a' * 65}": "--account",

@@ -126,7 +126,7 @@ def test_a_real_list_falls_back_to_the_local_file(world: World):
         (["--timeout", "nan"], "--timeout: 'nan' is not allowed"),
         (["--timeout", "86401"], "--timeout"),
         (["--timeout", "1.2.3"], "--timeout"),
-        (["-s", "ssh"], "the ssh source is not available in this version"),
+        (["-s", "ssh"], "the source is ssh, and no host is set"),
     ],
 )
 def test_options_that_make_no_sense_are_exit_2(world: World, words: list[str], message: str):

@@ -3,10 +3,16 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from fetchtoken.domain.token import Token
+from fetchtoken.options import Options
+from fetchtoken.settings import load
+from fetchtoken.sources.cache import Copy, cache_file, write_copy
+from fetchtoken.sources.ssh import copy_path
 from tests.support.command import World
 from tests.support.logins import write_auth
 from tests.support.tokens import jwt
@@ -116,6 +122,35 @@ def test_settings_in_files_cost_one_module(world: World):
     world.write(".config/codex-fetchtoken/scorpiox-env/ci.txt", "CODEX_ACCOUNT=work\n")
     world.write("project/scorpiox-env.txt", "CODEX_TOKEN_SOURCE=local\n")
     assert _loaded(world) <= ALLOWED | {"fetchtoken.settings.envfile"}
+
+
+CACHED = {
+    "fetchtoken.domain.digest",
+    "fetchtoken.settings.apikey",
+    "fetchtoken.sources.cache",
+    "__future__",
+    "_sha2",  # Python 3.12
+    "_sha256",
+}
+"""What the copy of somebody else's token costs besides."""
+
+
+@pytest.mark.parametrize("source", ["remote", "ssh"])
+def test_a_cached_resolve_loads_only_what_is_listed(world: World, source: str):
+    """A recent copy is printed without what the network, or asyncssh, would need."""
+    world.environ |= {
+        "CODEX_TOKEN_SOURCE": source,
+        "CODEX_REMOTE_URL": "https://broker.example",
+        "CODEX_SSH_HOST": "host.example",
+        "CODEX_SSH_KEY": str(world.write("key", "-----BEGIN OPENSSH PRIVATE KEY-----\n", mode=0o600)),
+    }
+    settings = load(Options(), world.environ, str(world.cwd))
+    path = copy_path(settings, "") if source == "ssh" else cache_file(settings, "", None)
+    write_copy(path, Copy(Token.from_jwt(jwt(), source=source), "", time.time()))
+    loaded = _loaded(world)
+    assert f"fetchtoken.sources.{source}" in loaded
+    assert loaded <= ALLOWED | CACHED | {f"fetchtoken.sources.{source}"}
+    assert not loaded & FORBIDDEN
 
 
 def test_the_list_would_notice(world: World, tmp_path: Path):

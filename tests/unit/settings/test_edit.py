@@ -128,7 +128,8 @@ def test_the_template_changes_nothing(world: World):
     text = Path(path).read_text()
     assert init_user_file(_cascade(world)) == (path, False)
     assert Path(path).read_text() == text
-    assert "SSH" not in text
+    assert "#CODEX_SSH_COMMAND=codex-fetchtoken --format json\n" in text
+    assert "REVOKE" not in text
 
 
 class _Terminal(io.StringIO):

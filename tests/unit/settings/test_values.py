@@ -15,6 +15,7 @@ from tests.unit.settings.reading import USER, read
         ("http", ("remote",)),
         ("remote,local", ("remote", "local")),
         (" http , local ", ("remote", "local")),
+        ("ssh,local", ("ssh", "local")),
         ("local,local,remote,http", ("local", "remote")),
     ],
 )
@@ -30,7 +31,7 @@ def test_sources_are_a_list_in_order(world: World, value: str, sources: tuple[st
         ("CODEX_TOKEN_SOURCE", "cloud", "local, remote"),
         ("CODEX_TOKEN_SOURCE", "local,", "local, remote"),
         ("CODEX_TOKEN_SOURCE", "LOCAL", "local, remote"),
-        ("CODEX_TOKEN_SOURCE", "remote,ssh", "local or remote"),
+        ("CODEX_TOKEN_SOURCE", "remote,sh", "local, remote, ssh"),
         ("CODEX_ACCOUNT", "Work", "a-z 0-9"),
         ("CODEX_ACCOUNT", "../auth", "a-z 0-9"),
         ("CODEX_ACCOUNT", "device", "a-z 0-9"),
@@ -48,6 +49,17 @@ def test_sources_are_a_list_in_order(world: World, value: str, sources: tuple[st
         ("CODEX_REMOTE_URL", "https://broker.example/#x", "https://"),
         ("CODEX_REMOTE_URL", "https://bröker.example/", "https://"),
         ("CODEX_REFRESH_TOKEN_URL_OVERRIDE", "nonsense", "https://"),
+        ("CODEX_SSH_HOST", "me@host.example", "a host name"),
+        ("CODEX_SSH_HOST", "-oProxyCommand=x", "a host name"),
+        ("CODEX_SSH_HOST", "$(x)", "a host name"),
+        ("CODEX_SSH_HOST", "a" * 256, "a host name"),
+        ("CODEX_SSH_PORT", "0", "1 to 65535"),
+        ("CODEX_SSH_PORT", "65536", "1 to 65535"),
+        ("CODEX_SSH_PORT", "ssh", "1 to 65535"),
+        ("CODEX_SSH_PORT", "٢٢", "1 to 65535"),
+        ("CODEX_SSH_USER", "-l", "a user's name"),
+        ("CODEX_SSH_USER", "a;b", "a user's name"),
+        ("CODEX_SSH_USER", "a b", "a user's name"),
         ("CODEX_ACCOUNT", "a\x1b[31m", ""),
     ],
 )
@@ -130,3 +142,48 @@ def test_paths_and_urls_of_the_remote_source_reach_it(world: World):
     assert settings.refresh_url_override == "http://127.0.0.1:1/oauth/token"
     assert settings.login_client_id == "app_other"
     assert settings.cache_max_age_s == 0
+
+
+def test_keys_of_the_ssh_source_reach_it(world: World):
+    """Each key has its attribute, and the password shows dots."""
+    world.environ |= {
+        "CODEX_SSH_HOST": "fe80::1%eth0",
+        "CODEX_SSH_PORT": "2222",
+        "CODEX_SSH_USER": "me@corp.example",
+        "CODEX_SSH_PASS": "hunter 2",
+        "CODEX_SSH_KEY": "~/.ssh/key",
+        "CODEX_SSH_KNOWN_HOSTS": "/known",
+        "CODEX_SSH_COMMAND": "env CODEX_ACCOUNT=a codex-fetchtoken",
+    }
+    settings = read(world)
+    assert (settings.ssh_host, settings.ssh_port, settings.ssh_user) == (
+        "fe80::1%eth0",
+        2222,
+        "me@corp.example",
+    )
+    assert (settings.ssh_key, settings.ssh_known_hosts) == (f"{world.home}/.ssh/key", "/known")
+    assert settings.ssh_command == "env CODEX_ACCOUNT=a codex-fetchtoken"
+    assert settings.ssh_password is not None
+    assert settings.ssh_password.reveal() == "hunter 2"
+    assert "hunter" not in repr(settings.ssh_password) + settings.shown("CODEX_SSH_PASS")
+
+
+def test_without_settings_the_ssh_source_has_its_command_only(world: World):
+    """What is empty is left to ``~/.ssh/config``."""
+    settings = read(world)
+    assert (settings.ssh_host, settings.ssh_port, settings.ssh_user, settings.ssh_password) == (
+        "",
+        0,
+        "",
+        None,
+    )
+    assert settings.ssh_command == "codex-fetchtoken --format json"
+
+
+@pytest.mark.parametrize(("source", "notes"), [("ssh", 1), ("local", 0)])
+def test_a_password_that_others_can_read_is_told(world: World, source: str, notes: int):
+    """Where the source needs it, a note names the file and never the password."""
+    world.write(USER, f"CODEX_TOKEN_SOURCE={source}\nCODEX_SSH_PASS=hunter2\n", mode=0o644)
+    said = read(world).notes
+    assert len(said) == notes
+    assert "hunter2" not in "".join(said)

@@ -204,7 +204,7 @@ def test_the_copy_is_served_when_the_broker_is_down(tmp_path):
 
 def test_a_hanging_broker_is_not_waited_for_when_the_copy_will_do(tmp_path, monkeypatch):
     """With a usable copy the wait is short, far below the whole command's time."""
-    monkeypatch.setattr("fetchtoken.sources.remote_ask._PATIENCE_S", 0.2)
+    monkeypatch.setattr("fetchtoken.sources.copies._PATIENCE_S", 0.2)
     with Broker(http(200, answer(jwt()))) as broker:
         settings = remote(tmp_path, f"http://127.0.0.1:{broker.port}", CODEX_CACHE_MAX_AGE="0")
         fetch(settings, request_of())
