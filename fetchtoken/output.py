@@ -6,7 +6,7 @@ from fetchtoken.domain.errors import Malformed, Unavailable
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.jsontext import dumps
 
-__all__ = ["Stream", "emit", "opencode_entry", "quote", "render"]
+__all__ = ["Stream", "emit", "opencode_entry", "printable", "quote", "render"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +66,11 @@ def emit(stdout: Stream, text: str) -> None:
         raise Unavailable(
             f"standard output cannot be written: {error.strerror}", hint="look at what it leads to"
         ) from None
+
+
+def printable(text: str) -> str:
+    """Return a text in which nothing is left on which a terminal would act."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def render(token: "Token", form: str, shell: str, now_s: float) -> str:

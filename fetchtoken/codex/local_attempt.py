@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
+from fetchtoken.domain.errors import Unavailable
 from fetchtoken.domain.secret import Secret
 from fetchtoken.files.atomic import fsync_dir
 from fetchtoken.oauth.journal import Entry, Phase, create, inspect, remove
 from fetchtoken.oauth.outcome import Kind, Outcome, classify
 
-__all__ = ["Past", "Verdict", "attempt_path", "begin", "look_back", "put_aside", "remove"]
+__all__ = ["Past", "Verdict", "attempt_path", "begin", "carry", "look_back", "put_aside", "remove"]
 
 
 class Verdict(StrEnum):
@@ -144,3 +145,39 @@ def put_aside(path: str) -> str:
     os.replace(path, kept)
     fsync_dir(os.path.dirname(path))
     return kept
+
+
+def carry(path: str, new_path: str, refresh_token: Secret, *, now_s: float) -> None:
+    """Give an attempt file a second name, beside the place to which its auth file is about to move.
+
+    The caller holds the locks of both places, moves the auth file, and then removes the first name:
+    no crash parts a refresh token from what is known about it. What an earlier file at the new
+    place left there is removed, or put aside where it holds tokens.
+
+    Args:
+        path: the attempt file, existing or not.
+        new_path: its name from then on.
+        refresh_token: what the auth file holds.
+        now_s: epoch seconds.
+
+    Raises:
+        Unavailable: an exchange is running.
+        OSError: it cannot be given a second name; nothing has changed.
+    """
+    has = os.path.exists(path)
+    if has and look_back(path, refresh_token, now_s=now_s).verdict is Verdict.RUNNING:
+        raise Unavailable(f"{path} is held by another exchange", hint="try again in a minute")
+    if os.path.exists(new_path):
+        if has and os.path.samefile(path, new_path):
+            return
+        old = look_back(new_path, refresh_token, now_s=now_s)
+        idle = old.verdict in (Verdict.FOREIGN, Verdict.NONE)
+        if not has and not idle:
+            return  # it is about this very token
+        if idle and (old.outcome is None or old.outcome.tokens is None):
+            remove(new_path)
+        else:
+            put_aside(new_path)
+    if has:
+        os.link(path, new_path)
+        fsync_dir(os.path.dirname(new_path))

@@ -9,9 +9,10 @@ from fetchtoken.codex.config import store_mode
 from fetchtoken.codex.local_attempt import attempt_path
 from fetchtoken.codex.refresh_file import is_due
 from fetchtoken.commands.asking import Note, request_for
+from fetchtoken.commands.local_files import all_files, twins
 from fetchtoken.domain.errors import ConfigError, FetchTokenError, LoginRequired, NotFound, Unsafe
 from fetchtoken.domain.instants import to_rfc3339
-from fetchtoken.domain.names import check_name, is_name
+from fetchtoken.domain.names import check_name
 from fetchtoken.domain.token import CODEX_WINDOW_S, refresh_due_at
 from fetchtoken.formats.codex import ACCESS_ONLY, AuthFile
 from fetchtoken.settings import Settings
@@ -44,13 +45,13 @@ def refresh(settings: Settings, note: Note, *, name: str, all_accounts: bool, fo
         note(f"nothing to do: the source is {settings.sources[0]}, so {who} refreshes")
         return
     account = check_name(name, "account") if name else settings.account
-    paths = _all_files(settings) if all_accounts else _one_file(settings, account, note)
-    twins = _twins(paths)
+    paths = all_files(settings) if all_accounts else _one_file(settings, account, note)
+    copies = twins(paths)
     first: FetchTokenError | None = None
     for path in paths:
         try:
-            if path in twins:
-                raise _shared(path, twins[path])
+            if path in copies:
+                raise _shared(path, copies[path])
             _refresh_file(path, settings, note, account="" if all_accounts else account, force=force)
         except FetchTokenError as error:
             if first is not None:
@@ -77,37 +78,6 @@ def _in_keyring(codex_home: str) -> bool:
         return read_keyring(codex_home) is not None
     except FetchTokenError:
         return False
-
-
-def _all_files(settings: Settings) -> list[str]:
-    """Return the default login and every account, each real file once."""
-    directory = os.path.join(settings.codex_home, "accounts")
-    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
-    stems = [name.removesuffix(".json") for name in names if name.endswith(".json")]
-    paths = [] if store_mode(settings.codex_home) in ("keyring", "ephemeral") else [find_file(settings, "")]
-    paths += [
-        os.path.join(directory, f"{stem}.json") for stem in stems if is_name(stem) and stem != "registry"
-    ]
-    return list({os.path.realpath(path): path for path in reversed(paths)}.values())[::-1]
-
-
-def _twins(paths: list[str]) -> dict[str, str]:
-    """Return, for each file that holds the same refresh token as another one, that other one.
-
-    Tools that switch accounts by copying make them. An exchange of either kills the other, and
-    an exchange of both kills the login.
-    """
-    holders: dict[str, list[str]] = {}
-    for path in paths:
-        try:
-            token = load(path).refresh_token
-        except FetchTokenError:
-            continue
-        if token:
-            holders.setdefault(token.fingerprint(), []).append(path)
-    return {
-        path: same[index - 1] for same in holders.values() if len(same) > 1 for index, path in enumerate(same)
-    }
 
 
 def _shared(path: str, other: str) -> Unsafe:

@@ -24,7 +24,7 @@ from fetchtoken.sources.keyring import fetch_from_keyring
 from fetchtoken.sources.local import check_account, dead, find_file, load, short_lived
 from fetchtoken.sources.request import Request
 
-__all__ = ["View", "view_all"]
+__all__ = ["View", "refresher", "view_all"]
 
 _GOES_ON = (LoginRequired, NotFound, Unavailable, Malformed)
 """Errors behind which the next source of a list is asked, as the resolve does."""
@@ -119,7 +119,7 @@ def _look_local(view: View, settings: Settings, request: Request) -> None:
     auth = load(path)
     check_account(auth, settings, request.account)
     view.token = token = auth.token(account=request.account)
-    view.refreshed_by = _refresher(auth)
+    view.refreshed_by = refresher(auth)
     if auth.refresh_token and token.expires_at is not None and token.issued_at is not None:
         view.refresh_after = refresh_due_at(token.issued_at, token.expires_at)
     past = look_back(attempt_path(path), auth.refresh_token, now_s=time.time())
@@ -130,7 +130,8 @@ def _look_local(view: View, settings: Settings, request: Request) -> None:
     _judge(auth, token, past, request)
 
 
-def _refresher(auth: AuthFile) -> str:
+def refresher(auth: AuthFile) -> str:
+    """Say who renews a file's token."""
     if not auth.refresh_token:
         return "codex-fetchtoken sync" if auth.kind == ACCESS_ONLY else "nobody"
     return "the broker" if auth.refresh_token.reveal().startswith("cbr_") else "codex-fetchtoken and Codex"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["fsync_dir", "replace_file", "sweep", "write_all"]
+__all__ = ["fsync_dir", "replace_file", "replace_link", "sweep", "write_all"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +70,31 @@ def replace_file(path: StrPath, data: bytes, *, mode: int = 0o600) -> None:
         fsync_dir(directory)
 
 
+def replace_link(path: StrPath, target: str) -> None:
+    """Make a symbolic link in a single step, whatever stands at the path; durable.
+
+    What a kill here left behind is removed first: the caller holds the lock of the path.
+
+    Args:
+        path: the link; its directory must exist.
+        target: what stands in it; relative ones start from the link's directory.
+
+    Raises:
+        OSError: what stood there stands.
+    """
+    directory, name = os.path.split(os.fspath(path))
+    _sweep(directory, name)
+    temporary = os.path.join(directory, f".{name}.{os.urandom(6).hex()}.tmp")
+    os.symlink(target, temporary)
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        _forget(temporary)
+        raise
+    if os.name == "posix":
+        fsync_dir(directory)
+
+
 def sweep(path: StrPath) -> None:
     """Remove the temporary files that a kill in :func:`replace_file` left behind.
 
@@ -78,7 +103,10 @@ def sweep(path: StrPath) -> None:
     Raises:
         OSError: the directory cannot be read or written.
     """
-    directory, name = os.path.split(os.path.realpath(path))
+    _sweep(*os.path.split(os.path.realpath(path)))
+
+
+def _sweep(directory: str, name: str) -> None:
     start, end = f".{name}.", ".tmp"
     for entry in os.listdir(directory):
         middle = entry[len(start) : -len(end)]

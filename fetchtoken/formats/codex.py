@@ -17,6 +17,7 @@ __all__ = [
     "AuthFile",
     "access_only_document",
     "check_login",
+    "email_of",
     "id_token_for",
     "identity",
     "parse_auth_file",
@@ -94,6 +95,12 @@ def identity(auth: AuthFile) -> tuple[str, str]:
     claims = [Claims(decode_claims(secret.reveal()) or {}) for secret in (auth.id_token, auth.access_token)]
     user = claims[0].user_id or claims[1].user_id
     return claims[0].account_id or claims[1].account_id or auth.account_id, user
+
+
+def email_of(auth: AuthFile) -> str:
+    """Return the address in the login's claims, the id token's first, or an empty string."""
+    claims = [Claims(decode_claims(secret.reveal()) or {}) for secret in (auth.id_token, auth.access_token)]
+    return claims[0].email or claims[1].email
 
 
 def table_at(holder: dict[str, object], key: str, name: str) -> dict[str, object]:
