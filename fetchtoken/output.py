@@ -47,11 +47,16 @@ class Stream:
 
     def note(self, text: str) -> None:
         """Tell people one thing that is no error."""
-        self.tell(f"note: {text}\n")
+        self.tell(f"note: {printable(text)}\n")
 
     def isatty(self) -> bool:
         """Tell whether people read it."""
         return self.fd >= 0 and os.isatty(self.fd)
+
+
+def printable(text: str) -> str:
+    """Return a text that cannot steer a terminal: a path in a cloned repository may hold anything."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def emit(stdout: Stream, text: str) -> None:

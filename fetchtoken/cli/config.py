@@ -11,6 +11,7 @@ import typer
 from fetchtoken.cli.caller import Caller, caller_of
 from fetchtoken.domain.errors import ConfigError, FetchTokenError, NotFound
 from fetchtoken.domain.jsontext import dumps
+from fetchtoken.output import printable
 from fetchtoken.settings import Settings, load
 from fetchtoken.settings.edit import TIERS, init_user_file, known_key, set_value
 from fetchtoken.settings.keys import SECRET_KEYS
@@ -39,7 +40,7 @@ def show(
         return
     lines = [f"{key}={settings.shown(key)}" for key in settings.keys_set]
     width = max(map(len, lines))
-    origins = [settings.origin(key) for key in settings.keys_set]
+    origins = [printable(settings.origin(key)) for key in settings.keys_set]
     for line, origin in zip(lines, origins, strict=True):
         caller.print(f"{line:{width}}  # {origin}")
 
