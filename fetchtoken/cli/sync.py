@@ -23,7 +23,7 @@ def sync(
         bool, typer.Option("--adopted", help="Only where it is access-only already; else do nothing.")
     ] = False,
 ) -> None:
-    """Write an access-only auth.json for Codex from the remote or ssh source."""
+    """Give Codex an access-only auth.json from the broker or SSH host."""
     caller = caller_of(context)
     home = os.path.join(caller.cwd, codex_home) if codex_home else ""
     command.sync(caller.settings(), caller.stderr.note, codex_home=home, adopted=adopted)
