@@ -54,11 +54,6 @@ class Stream:
         return self.fd >= 0 and os.isatty(self.fd)
 
 
-def printable(text: str) -> str:
-    """Return a text that cannot steer a terminal: a path in a cloned repository may hold anything."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
-
-
 def emit(stdout: Stream, text: str) -> None:
     """Write data to standard output.
 
