@@ -7,8 +7,6 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 
-import asyncssh
-
 from fetchtoken.domain.errors import Unavailable
 from fetchtoken.domain.token import Token
 from fetchtoken.settings import Settings
@@ -111,7 +109,7 @@ async def _converse(target: Target, command: str, request: Request, deadline_s: 
     except Unavailable as error:
         error.hint = error.hint or "check CODEX_SSH_HOST, or try again later"
         raise
-    except (asyncssh.Error, OSError) as error:
+    except TimeoutError as error:
         raise translated(error, target.peer, login="") from None
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import asyncssh
 
 from fetchtoken.domain.errors import Malformed
+from fetchtoken.ssh.errors import translated
 
 __all__ = ["Done", "run"]
 
@@ -64,8 +65,15 @@ async def run(connection: asyncssh.SSHClientConnection, line: str, peer: str) ->
 
     Raises:
         Malformed: it sends more than any token needs.
-        asyncssh.Error, OSError: the connection.
+        FetchTokenError: the connection, as ``translated`` says.
     """
+    try:
+        return await _run(connection, line, peer)
+    except (asyncssh.Error, OSError) as error:
+        raise translated(error, peer, login="") from None
+
+
+async def _run(connection: asyncssh.SSHClientConnection, line: str, peer: str) -> Done:
     session = _Collector()
     channel, _ = await connection.create_session(lambda: session, command=line, encoding=None)
     channel.write_eof()

@@ -13,7 +13,7 @@ from tests.bench.processes import Case
 from tests.support.peers import Broker, over_tls
 from tests.support.tokens import answer, http, jwt
 
-__all__ = ["command_cases", "program"]
+__all__ = ["command_cases", "home_with", "program"]
 
 _SETTINGS = ".config/codex-fetchtoken/scorpiox-env.txt"
 
@@ -33,7 +33,7 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _home(directory: Path, name: str, **keys: str) -> Path:
+def home_with(directory: Path, name: str, **keys: str) -> Path:
     """Make a home directory with these settings in the user's file."""
     home = directory / name
     _write(home / _SETTINGS, "".join(f"{key}={value}\n" for key, value in keys.items()))
@@ -44,7 +44,7 @@ def _home(directory: Path, name: str, **keys: str) -> Path:
 def command_cases(directory: Path) -> Iterator[list[Case]]:
     """Yield the cases, the floor first, with their homes made and their brokers running."""
     bearer, script = jwt(), str(program())
-    local = _home(directory, "local")
+    local = home_with(directory, "local")
     tokens = {"id_token": bearer, "access_token": bearer, "refresh_token": "rt_1", "account_id": "acct-1"}
     _write(local / ".codex/auth.json", json.dumps({"auth_mode": "chatgpt", "tokens": tokens}))
     authority = trustme.CA()
@@ -56,8 +56,8 @@ def command_cases(directory: Path) -> Iterator[list[Case]]:
     with Broker(given) as plain, Broker(given) as secure:
         secure.script = over_tls(context, Broker.serve)  # type: ignore[arg-type]
         keys = {"CODEX_TOKEN_SOURCE": "remote", "CODEX_REMOTE_API_KEY": "cbk_bench_0123456789"}
-        over_http = _home(directory, "http", CODEX_REMOTE_URL=f"http://127.0.0.1:{plain.port}", **keys)
-        over_https = _home(
+        over_http = home_with(directory, "http", CODEX_REMOTE_URL=f"http://127.0.0.1:{plain.port}", **keys)
+        over_https = home_with(
             directory,
             "https",
             CODEX_REMOTE_URL=f"https://127.0.0.1:{secure.port}",

@@ -22,6 +22,8 @@ class Case:
     """Becomes HOME; with PATH it is the whole environment."""
     goal: float | None = None
     """Ratio to the floor that is aimed at."""
+    floor: str = ""
+    """Name of the case to compare with; the first one where it is empty."""
     seconds: list[float] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)
 
