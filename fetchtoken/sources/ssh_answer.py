@@ -20,6 +20,7 @@ from fetchtoken.domain.errors import (
 from fetchtoken.domain.names import is_name
 from fetchtoken.domain.token import CODEX_WINDOW_S
 from fetchtoken.formats.codex import check_login, parse_auth_file
+from fetchtoken.output import printable
 from fetchtoken.sources.answer import token_in
 
 __all__ = [
@@ -155,8 +156,7 @@ def _lines(done: Done) -> list[str]:
     """Return the words of the other side as people may see them: printable, short, without credentials."""
     lines = []
     for raw in done.err.decode("utf-8", "replace").splitlines():
-        line = "".join(char if char.isprintable() else "\ufffd" for char in raw.strip())
-        line = _SECRET.sub("…", line)
+        line = _SECRET.sub("…", printable(raw.strip()))
         if line:
             lines.append(line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + "…")
     return lines

@@ -22,6 +22,7 @@ from fetchtoken.domain.errors import (
     Unsafe,
 )
 from fetchtoken.net.errors import words_of
+from fetchtoken.output import printable
 
 __all__ = ["LockedKey", "UnknownHost", "translated"]
 
@@ -73,7 +74,7 @@ def translated(error: Exception, peer: str, *, login: str) -> FetchTokenError:
     if isinstance(error, FetchTokenError):
         return error
     if isinstance(error, asyncssh.ConfigParseError):
-        return ConfigError(f"~/.ssh/config: {_plain(str(error))}", hint="ssh -G HOST shows what it says")
+        return ConfigError(f"~/.ssh/config: {printable(str(error))}", hint="ssh -G HOST shows what it says")
     if isinstance(error, TimeoutError):
         return Unavailable(f"{peer} does not answer in time", hint="a longer --timeout, or try again later")
     if isinstance(error, OSError):
@@ -105,7 +106,3 @@ def _disconnected(error: asyncssh.DisconnectError, peer: str) -> FetchTokenError
     if isinstance(error, asyncssh.ProtocolError | asyncssh.ProtocolNotSupported | asyncssh.MACError):
         return Malformed(f"{peer} does not speak SSH as it should", hint="check CODEX_SSH_HOST and its port")
     return Unavailable(f"{peer} ended the connection", hint="try again later, or look at its log")
-
-
-def _plain(text: str) -> str:
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
