@@ -14,10 +14,9 @@ from typing import Any
 from broker.admin.wire import Caller
 from broker.cli.identity import as_owner_of
 from broker.cli.reading import read_auth_text
-from broker.refresh.adopted import codex_home_of
-from fetchtoken.codex.local_attempt import Verdict, attempt_path, look_back
-from fetchtoken.codex.locks import auth_locks
-from fetchtoken.domain.errors import LoginRequired, Unavailable, Unsafe
+from fetchtoken.codex.locks import auth_locks, codex_home_of
+from fetchtoken.codex.settled import refuse_unsettled
+from fetchtoken.domain.errors import Unsafe
 from fetchtoken.domain.jsontext import dumps
 from fetchtoken.files.atomic import replace_file
 from fetchtoken.formats.codex import AuthFile, access_only_document, parse_auth_file
@@ -88,14 +87,7 @@ def _refuse_unsettled(path: Path, auth: AuthFile) -> None:
             f"{path} has another hard link, which would keep the refresh token",
             hint=f"find the other name by: find / -samefile {path}",
         )
-    past = look_back(attempt_path(str(path)), auth.refresh_token, now_s=time.time())
-    if past.verdict is Verdict.REFUSED:
-        raise LoginRequired(f"the issuer has refused the login in {path}", hint="codex login")
-    if past.verdict in (Verdict.COMMIT, Verdict.IN_DOUBT, Verdict.RUNNING):
-        raise Unavailable(
-            f"an earlier refresh of {path} is not settled yet",
-            hint="codex-fetchtoken refresh --force, then adopt again",
-        )
+    refuse_unsettled(str(path), auth.refresh_token, then="adopt again")
 
 
 def _rewrite(path: Path, auth: AuthFile) -> None:

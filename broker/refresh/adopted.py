@@ -16,7 +16,7 @@ import structlog
 from broker.domain.records import Account
 from broker.domain.tokens import token_of
 from broker.refresh.threads import in_daemon_thread
-from fetchtoken.codex.locks import auth_locks
+from fetchtoken.codex.locks import auth_locks, codex_home_of
 from fetchtoken.domain.claims import Claims, decode_claims
 from fetchtoken.domain.errors import FetchTokenError, NotFound, Unsafe
 from fetchtoken.domain.jsontext import dumps
@@ -24,7 +24,7 @@ from fetchtoken.files.atomic import replace_file
 from fetchtoken.files.guard import read_private, writable_by_others
 from fetchtoken.formats.codex import ACCESS_ONLY, AuthFile, access_only_document, parse_auth_file
 
-__all__ = ["AdoptedFiles", "FileState", "codex_home_of", "is_adopted", "look_at", "rewrite", "same_user"]
+__all__ = ["AdoptedFiles", "FileState", "is_adopted", "look_at", "rewrite", "same_user"]
 
 _log = structlog.get_logger("broker.refresh")
 
@@ -135,12 +135,6 @@ def rewrite(account: Account, now_s: float) -> FileState:
             document = access_only_document(token_of(account), now_s=now_s)
             replace_file(path, (dumps(document, indent=2) + "\n").encode())
         return found
-
-
-def codex_home_of(path: str) -> str:
-    """Return the Codex home that an auth file belongs to."""
-    directory = Path(path).parent
-    return str(directory.parent if directory.name == "accounts" else directory)
 
 
 def _judge(account: Account, auth: AuthFile) -> FileState:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from fetchtoken.files.lock import open_locked
 
-__all__ = ["auth_locks", "file_locks", "home_lock"]
+__all__ = ["auth_locks", "codex_home_of", "file_locks", "home_lock"]
 
 
 @contextmanager
@@ -76,3 +76,9 @@ def _held(names: list[str], deadline_s: float) -> Iterator[None]:
     finally:
         for fd in reversed(held):
             os.close(fd)
+
+
+def codex_home_of(path: str) -> str:
+    """Return the Codex home that an auth file belongs to: its directory, or that above ``accounts``."""
+    directory = os.path.dirname(path)
+    return os.path.dirname(directory) if os.path.basename(directory) == "accounts" else directory

@@ -8,18 +8,27 @@ from fetchtoken.domain.errors import Malformed, Unsafe
 from fetchtoken.domain.jsontext import dumps
 from fetchtoken.formats.codex import AuthFile
 
-__all__ = ["check_replaceable"]
+__all__ = ["check_document_replaceable", "check_replaceable"]
 
 
 def check_replaceable(auth: AuthFile) -> None:
+    """Raise where a new file could not take the old one's place; see :func:`check_document_replaceable`."""
+    check_document_replaceable(auth.name, auth.document)
+
+
+def check_document_replaceable(name: str, document: dict[str, object]) -> None:
     """Raise where a new file could not take the old one's place; Codex refuses the first two as well.
+
+    Args:
+        name: the file; symbolic links are followed.
+        document: what it holds.
 
     Raises:
         Unsafe: it is hard-linked, read-only, or mounted by itself.
         Malformed: it could be read, but not written again.
         OSError: the disk does not let it be written (``EROFS``, ``EPERM``).
     """
-    path = os.path.realpath(auth.name)
+    path = os.path.realpath(name)
     status = os.stat(path)
     if status.st_nlink > 1:
         raise Unsafe(
@@ -35,7 +44,7 @@ def check_replaceable(auth: AuthFile) -> None:
         )
     os.close(os.open(path, os.O_WRONLY))
     try:
-        dumps(auth.document)
+        dumps(document)
     except ValueError:
         raise Malformed(f"{path} is nested too deeply to be written again", hint="codex login") from None
 

@@ -5,7 +5,7 @@ from errno import ELOOP, ENOENT, ENOTDIR
 
 from fetchtoken.domain.errors import Malformed, NotFound, Unsafe
 
-__all__ = ["check_private", "read_private", "read_text", "writable_by_others"]
+__all__ = ["check_private", "read_bytes", "read_private", "read_text", "writable_by_others"]
 
 _LIMIT = 1 << 20
 _WORLD_WRITE = 0o002
@@ -30,8 +30,8 @@ def check_private(path: str, status: os.stat_result) -> None:
         raise Unsafe(f"{path} is readable by group or others", hint=f"chmod 600 {path}")
 
 
-def read_text(path: str, *, private: bool, limit: int = _LIMIT) -> str:
-    """Read a whole UTF-8 file through one descriptor, so that what is checked is what is read.
+def read_bytes(path: str, *, private: bool, limit: int = _LIMIT) -> bytes:
+    """Read a whole file through one descriptor, so that what is checked is what is read.
 
     Args:
         path: the file; symbolic links are followed.
@@ -41,7 +41,7 @@ def read_text(path: str, *, private: bool, limit: int = _LIMIT) -> str:
     Raises:
         NotFound: there is none.
         Unsafe: ``private`` and others can read it, or the caller may not.
-        Malformed: too large, not UTF-8, not a regular file.
+        Malformed: too large, or not a regular file.
     """
     try:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
@@ -68,8 +68,19 @@ def read_text(path: str, *, private: bool, limit: int = _LIMIT) -> str:
         os.close(fd)
     if left <= 0:
         raise Malformed(f"{path} is larger than {limit} bytes", hint=f"move {path} away")
+    return b"".join(chunks)
+
+
+def read_text(path: str, *, private: bool, limit: int = _LIMIT) -> str:
+    """Read a whole UTF-8 file.
+
+    Raises:
+        NotFound, Unsafe: as :func:`read_bytes`.
+        Malformed: the same, or not UTF-8.
+    """
+    data = read_bytes(path, private=private, limit=limit)
     try:
-        return b"".join(chunks).decode()
+        return data.decode()
     except UnicodeDecodeError:
         raise Malformed(f"{path} is not UTF-8 text", hint=f"move {path} away") from None
 

@@ -15,6 +15,7 @@ from fetchtoken.domain.claims import unsigned_jwt
 from tests.support.broker import BROKER, FETCHTOKEN, LIMIT_S, Broker
 from tests.support.command import Ran, World
 from tests.support.issuer import Issuer
+from tests.support.tool_files import put, tool_document
 from tests.support.wait import until_sync
 from tests.transcripts.plain import plain
 
@@ -44,6 +45,7 @@ class Stage:
         self._stack = ExitStack()
         self._acts: dict[str, Callable[..., None]] = {
             "mint": self.mint,
+            "tool": self.tool,
             "copy": self.copy,
             "write": self.write,
             "mode": self.mode,
@@ -110,6 +112,13 @@ class Stage:
         self.write(name, json.dumps({"tokens": tokens}))
 
     # Files in the home directory
+
+    def tool(self, form: str, name: str, path: str, *more: str) -> None:
+        """Write the login of ``~/NAME.json`` as a tool keeps it; ``more``: JSON members on top."""
+        tokens = json.loads((self.home / f"{name}.json").read_text())["tokens"]
+        who = {"account_id": tokens["account_id"], "email": f"{name}@example.com"}
+        document = tool_document(form, tokens["access_token"], tokens["refresh_token"], **who)
+        put(self.home / path, {**document, **json.loads(" ".join(more) or "{}")})
 
     def copy(self, old: str, new: str) -> None:
         """Copy a file, 0600."""
