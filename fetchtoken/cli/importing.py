@@ -28,7 +28,11 @@ def import_(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False,
 ) -> None:
-    """Bring logins of Codex, CCS, CLIProxyAPI, codex-lb, opencode and others in; rotates nothing."""
+    """Bring logins of other tools into the accounts here.
+
+    Codex, scorpiox, CCS, CLIProxyAPI, codex-lb, opencode, llm-interactive-proxy, codex-multi-auth: found by
+    content. Nothing is rotated, and a note says which program must stop refreshing.
+    """
     caller = caller_of(context)
     settings = caller.settings()
     imported = import_logins(

@@ -20,6 +20,7 @@ __all__ = [
     "email_of",
     "id_token_for",
     "identity",
+    "is_word",
     "parse_auth_file",
     "rotated_document",
     "secret_at",
@@ -169,6 +170,11 @@ def parse_auth_file(text: str, name: str) -> AuthFile:
     return AuthFile(document, name)
 
 
+def is_word(text: str) -> bool:
+    """Tell whether a text can be repeated to people: a short word, and no token that stands in its place."""
+    return 0 < len(text) <= 24 and text.isascii() and text.replace("-", "").isalpha()
+
+
 def check_login(auth: AuthFile) -> None:
     """Raise unless the file holds a ChatGPT login with an access token.
 
@@ -180,7 +186,9 @@ def check_login(auth: AuthFile) -> None:
         if auth.access_token or auth.refresh_token:
             return
         raise NotFound(f"{auth.name} holds no login", hint="codex login")
-    what = _OTHER_KINDS.get(auth.kind, f"auth_mode {auth.kind[:40]!r}")
+    what = _OTHER_KINDS.get(auth.kind) or (
+        f"auth_mode {auth.kind!r}" if is_word(auth.kind) else "an unknown auth_mode"
+    )
     raise LoginRequired(f"{auth.name} holds {what}, not a ChatGPT login", hint="codex login")
 
 

@@ -11,6 +11,7 @@ from fetchtoken.formats import (
     multi_auth,
     opencode,
 )
+from fetchtoken.formats.codex import is_word
 
 __all__ = ["FORMATS", "Format", "format_of", "parse_any", "parse_document", "parse_parsed"]
 
@@ -224,8 +225,6 @@ def _other_provider(document: dict[str, object], form: Format | None) -> str:
 
 
 def _words(names: list[str]) -> str:
-    """Return names from a file as they can be printed: a few, short, without anything odd."""
-    plain = [
-        "".join(char if char.isalnum() or char in "._-" else "?" for char in name[:40]) for name in names
-    ]
-    return ", ".join(plain[:3]) + (" and others" if len(plain) > 3 else "")
+    """Return a few providers' names as they can be printed; what is no name may be a misplaced secret."""
+    shown = [name if is_word(name) else "another provider" for name in names[:3]]
+    return ", ".join(dict.fromkeys(shown)) + (" and others" if len(names) > 3 else "")
