@@ -6,6 +6,7 @@ and stays committed when nobody receives it, and a second use revokes the whole 
 its access tokens (RFC 9700 §4.14.2). Faults are made on demand, every request is logged by
 the fingerprint of its token, never by the token.
 
-``logins``, ``tokens``, ``issuer``, ``answers``, ``faults`` and ``log`` are pure: time and
-randomness are arguments. ``gates``, ``routes``, ``control`` and ``server`` are the aiohttp edge.
+``logins``, ``tokens``, ``issuer``, ``authorizations``, ``devices``, ``pages``, ``answers``, ``faults``
+and ``log`` are pure: time and randomness are arguments. ``gates``, ``routes``, ``login_routes``,
+``control`` and ``server`` are the aiohttp edge.
 """

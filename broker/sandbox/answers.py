@@ -10,8 +10,12 @@ from fetchtoken.domain.jsontext import dumps
 __all__ = ["Reply", "Shape", "error_reply", "html_reply", "json_reply", "usage_document"]
 
 _MESSAGES = {
+    "access_denied": "The person said no.",
+    "authorization_pending": "Nobody has decided yet.",
+    "expired_request": "This login was decided before, or waited too long. Start it again.",
+    "expired_token": "This code is no good any more.",
     "invalid_client": "Unknown client.",
-    "invalid_grant": "This refresh token was never given to this client.",
+    "invalid_grant": "This code or refresh token is not good for this client.",
     "invalid_request": "A field is missing or is not a text.",
     "refresh_token_expired": "Your refresh token has expired. Please log in again.",
     "refresh_token_invalidated": "Your refresh token has been revoked. Please log in again.",
@@ -19,7 +23,9 @@ _MESSAGES = {
     "token_invalid": "This access token was not given out here.",
     "token_expired": "Your access token has expired.",
     "token_revoked": "Your access token has been revoked.",
-    "unsupported_grant_type": "Only refresh_token is known here.",
+    "slow_down": "You ask more often than you were told.",
+    "unknown_code": "No login waits for this code.",
+    "unsupported_grant_type": "Only refresh_token and authorization_code are known here.",
 }
 
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from broker.sandbox.answers import Shape
+from broker.sandbox.devices import Devices
 from broker.sandbox.faults import Queued, find_fault
 from broker.sandbox.issuer import Minted, Wish
 from broker.sandbox.logins import Login
@@ -49,6 +50,8 @@ class SettingsBody(BaseModel):
     life_s: int | None = Field(default=None, gt=0)
     """Seconds that access tokens of later logins live."""
     error_shape: Shape | None = None
+    device_interval_s: int | None = Field(default=None, ge=0)
+    """Seconds between two polls of later device logins."""
 
 
 class ControlRoutes:
@@ -60,9 +63,10 @@ class ControlRoutes:
         mint: makes a login durable and returns it.
         save: makes the state durable.
         set_offset: moves the issuer's clock, seconds.
+        devices: whose interval can be set.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is controlled, each named at the call
         self,
         routes: IssuerRoutes,
         token: Secret,
@@ -70,7 +74,9 @@ class ControlRoutes:
         mint: Callable[[Wish], Minted],
         save: Callable[[], None],
         set_offset: Callable[[float], None],
+        devices: Devices,
     ) -> None:
+        self._devices = devices
         self._routes = routes
         self._token = token
         self._mint = mint
@@ -161,6 +167,8 @@ class ControlRoutes:
             self._routes.issuer.life_s = body.life_s
         if body.error_shape is not None:
             self._routes.shape = body.error_shape
+        if body.device_interval_s is not None:
+            self._devices.interval_s = body.device_interval_s
         return web.json_response(body.model_dump(exclude_none=True))
 
     async def _held(self, request: web.Request) -> web.StreamResponse:

@@ -22,18 +22,26 @@ from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.secret import Secret
 from fetchtoken.oauth.messages import OAUTH_CLIENT_ID
 
-__all__ = ["LIFE_S", "Decision", "Minted", "StrictIssuer", "Wish"]
+__all__ = ["LIFE_S", "Decision", "Minted", "StrictIssuer", "Wish", "refused"]
 
 LIFE_S = 864_000
 """Life of an access token in seconds: ten days, as OpenAI's."""
 
 _STATUS = {
+    "access_denied": 400,
+    "authorization_pending": 403,
+    "expired_request": 400,
+    "expired_token": 400,
     "invalid_client": 401,
     "invalid_grant": 400,
     "invalid_request": 400,
+    "invalid_scope": 400,
     "refresh_token_invalidated": 401,
     "refresh_token_reused": 401,
+    "slow_down": 400,
+    "unknown_code": 404,
     "unsupported_grant_type": 400,
+    "unsupported_response_type": 400,
 }
 
 
@@ -163,8 +171,8 @@ class StrictIssuer:
         if login is None or code:
             if login is not None and code == "refresh_token_reused":
                 login.revoked = "a spent refresh token was used again"
-                return _refused(seen, code, text="reused: family revoked")
-            return _refused(seen, code)
+                return refused(seen, code, text="reused: family revoked")
+            return refused(seen, code)
         shown = login
         if stranger:
             shown = replace(login, account_id=self._maker.text(12), user_id="user-" + self._maker.text(12))
@@ -192,13 +200,13 @@ class StrictIssuer:
         """Revoke the family of a refresh or access token (RFC 7009); an unknown token is no error."""
         seen = self.look(fields, "token")
         if not seen.fingerprint:
-            return _refused(seen, "invalid_request")
-        if not self._knows_client(fields.get("client_id")):
-            return _refused(seen, "invalid_client")
+            return refused(seen, "invalid_request")
+        if not self.knows_client(fields.get("client_id")):
+            return refused(seen, "invalid_client")
         if seen.login is None:
             return replace(seen, text="answered")
         if seen.login.client_id != fields.get("client_id"):
-            return _refused(seen, "invalid_grant")
+            return refused(seen, "invalid_grant")
         seen.login.revoked = seen.login.revoked or "revoked by its holder"
         return replace(seen, text="revoked")
 
@@ -208,11 +216,11 @@ class StrictIssuer:
         login = self.logins.by_access(fingerprint)
         seen = Decision(text="answered", fingerprint=fingerprint, login=login)
         if login is None:
-            return _refused(seen, "token_invalid", status=401)
+            return refused(seen, "token_invalid", status=401)
         if login.revoked:
-            return _refused(seen, "token_revoked", status=401)
+            return refused(seen, "token_revoked", status=401)
         if login.access_expiry[fingerprint] <= now_s:
-            return _refused(seen, "token_expired", status=401)
+            return refused(seen, "token_expired", status=401)
         return replace(seen, document=usage_document(login, now_s))
 
     def _complaint(self, fields: Mapping[str, object], seen: Decision) -> str:
@@ -221,7 +229,7 @@ class StrictIssuer:
             return "invalid_request"
         if fields["grant_type"] != "refresh_token":
             return "unsupported_grant_type"
-        if not self._knows_client(fields.get("client_id")):
+        if not self.knows_client(fields.get("client_id")):
             return "invalid_client"
         if seen.login is None or seen.generation is None or seen.login.client_id != fields["client_id"]:
             return "invalid_grant"
@@ -229,9 +237,18 @@ class StrictIssuer:
             return "refresh_token_invalidated"
         return "" if seen.generation == seen.login.generation else "refresh_token_reused"
 
-    def _knows_client(self, client_id: object) -> bool:
+    def knows_client(self, client_id: object) -> bool:
+        """Tell whether an OAuth client may ask: Codex's own, or one that has a login here."""
         return client_id == OAUTH_CLIENT_ID or any(client_id == login.client_id for login in self.logins)
 
 
-def _refused(seen: Decision, code: str, *, text: str = "", status: int = 0) -> Decision:
+def refused(seen: Decision, code: str, *, text: str = "", status: int = 0) -> Decision:
+    """Return the refusal of a request.
+
+    Args:
+        seen: whose it was.
+        code: the error's word, which also gives the status.
+        text: for the log, where it says more than the word.
+        status: another status than the word's.
+    """
     return replace(seen, text=text or f"refused: {code}", code=code, status=status or _STATUS[code])

@@ -26,7 +26,8 @@ class LogEntry:
     """Of the presented refresh token, where it is known."""
     decision: str
     """``rotated``, ``renewed``, ``reused: family revoked``, ``refused: CODE``, ``answered``,
-    ``revoked``, ``not processed``."""
+    ``revoked``, ``not processed``; of logins ``asked``, ``approved``, ``denied``, ``pending``,
+    ``device code given``, ``code given``, ``logged in``, ``code used again: login revoked``."""
     fault: str
     """Name of the fault that was made, or empty."""
     status: int

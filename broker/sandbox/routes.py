@@ -1,4 +1,4 @@
-"""The routes that the real issuer has too: token, revoke, usage."""
+"""The routes that the real issuer has too and programs use: token, revoke, usage."""
 
 import socket
 import struct
@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from broker.sandbox.answers import Reply, Shape
+from broker.sandbox.authorizations import Authorizations
 from broker.sandbox.faults import Fault, FaultQueue, Queued, Wire, spoil
 from broker.sandbox.gates import Gates
 from broker.sandbox.issuer import Decision, StrictIssuer
@@ -14,11 +15,13 @@ from broker.sandbox.log import RequestLog
 from fetchtoken.domain.jsontext import loads
 from fetchtoken.domain.secret import Secret
 
-__all__ = ["TOKEN", "USAGE", "IssuerRoutes"]
+__all__ = ["TOKEN", "USAGE", "IssuerRoutes", "body_fields", "response"]
 
 TOKEN = "/oauth/token"  # noqa: S105 - a path
 REVOKE = "/oauth/revoke"
 USAGE = "/backend-api/wham/usage"
+
+FORM = "application/x-www-form-urlencoded"
 
 _HONEST = Queued(fault=Fault(name="", meaning="", processed=True))
 _RST = struct.pack("ii", 1, 0)
@@ -31,13 +34,21 @@ class IssuerRoutes:
     """The issuer's own routes, with faults, gates and the log around its decisions.
 
     Args:
-        issuer: decides.
+        issuer: decides about refresh tokens.
+        authorizations: decides about authorization codes.
         save: makes the state durable; called before a committed answer leaves.
         now_s: the issuer's clock, epoch seconds.
     """
 
-    def __init__(self, issuer: StrictIssuer, save: Callable[[], None], now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        issuer: StrictIssuer,
+        authorizations: Authorizations,
+        save: Callable[[], None],
+        now_s: Callable[[], float],
+    ) -> None:
         self.issuer = issuer
+        self._authorizations = authorizations
         self.faults = FaultQueue()
         self.log = RequestLog()
         self.gates = Gates()
@@ -53,8 +64,10 @@ class IssuerRoutes:
         app.router.add_route("*", "/{path:.*}", self.unknown)
 
     async def token(self, request: web.Request) -> web.StreamResponse:
-        """``POST /oauth/token``, JSON or form."""
-        fields = await _fields(request)
+        """``POST /oauth/token``: JSON or form for a refresh token, a form only for a code."""
+        fields = await body_fields(request)
+        if fields.get("grant_type") == "authorization_code":
+            return await self._code(request, fields if request.content_type == FORM else {})
 
         def judge(fault: Fault) -> Decision:
             if not fault.processed:
@@ -65,9 +78,17 @@ class IssuerRoutes:
 
         return await self._handle(request, self.issuer.look(fields), judge)
 
+    async def _code(self, request: web.Request, fields: Mapping[str, object]) -> web.StreamResponse:
+        def judge(fault: Fault) -> Decision:
+            if not fault.processed:
+                return self._authorizations.look(fields)
+            return self._authorizations.redeem(fields, self._now_s())
+
+        return await self._handle(request, self._authorizations.look(fields), judge)
+
     async def revoke(self, request: web.Request) -> web.StreamResponse:
         """``POST /oauth/revoke`` (RFC 7009), JSON or form."""
-        fields = await _fields(request)
+        fields = await body_fields(request)
 
         def judge(fault: Fault) -> Decision:
             return self.issuer.revoke(fields) if fault.processed else self.issuer.look(fields, "token")
@@ -88,8 +109,8 @@ class IssuerRoutes:
     async def unknown(self, request: web.Request) -> web.StreamResponse:
         """Answer 404, and log it: nobody should ask for anything else."""
         decision = Decision(text="refused: not_found", status=404, code="not_found")
-        await self._note(f"{request.method} (unknown path)", decision, "", 404)
-        return _response(decision.reply(self.shape))
+        await self.note(request, decision, "", 404, path="(unknown path)")
+        return response(decision.reply(self.shape))
 
     async def _handle(self, request: web.Request, seen: Decision, judge: Judge) -> web.StreamResponse:
         login_id = seen.login.login_id if seen.login else ""
@@ -102,17 +123,24 @@ class IssuerRoutes:
             self._save()
         reply = spoil(queued, decision, self.shape)
         status = reply.status if fault.wire in (Wire.ANSWER, Wire.TORN) else 0
-        await self._note(f"{request.method} {request.path}", decision, fault.name, status)
+        await self.note(request, decision, fault.name, status)
         if fault.held:
             await self.gates.hold()
         if fault.slow:
             await self.gates.until_stopped(queued.seconds)
         return await self._send(request, fault.wire, reply)
 
-    async def _note(self, route: str, decision: Decision, fault: str, status: int) -> None:
+    async def answer(self, request: web.Request, decision: Decision) -> web.StreamResponse:
+        """Log a decision that commits nothing, and send its answer, unless a fault is queued for it."""
+        return await self._handle(request, decision, lambda _fault: decision)
+
+    async def note(
+        self, request: web.Request, decision: Decision, fault: str, status: int, path: str = ""
+    ) -> None:
+        """Write one request into the log."""
         self.log.add(
             now_s=self._now_s(),
-            route=route,
+            route=f"{request.method} {path or request.path}",
             fingerprint=decision.fingerprint,
             login_id=decision.login.login_id if decision.login else "",
             generation=decision.generation,
@@ -129,10 +157,11 @@ class IssuerRoutes:
             _reset(request)
         if wire is Wire.TORN:
             return await _tear(request, reply)
-        return _response(reply)
+        return response(reply)
 
 
-def _response(reply: Reply) -> web.Response:
+def response(reply: Reply) -> web.Response:
+    """Return a reply as aiohttp sends it."""
     headers = {"Content-Type": reply.content_type, **reply.headers}
     return web.Response(status=reply.status, body=reply.body, headers=headers)
 
@@ -156,9 +185,9 @@ async def _tear(request: web.Request, reply: Reply) -> web.StreamResponse:
     return response
 
 
-async def _fields(request: web.Request) -> Mapping[str, object]:
+async def body_fields(request: web.Request) -> Mapping[str, object]:
     """Return the body's fields, whichever of the two encodings it has; none where it has neither."""
-    if request.content_type == "application/x-www-form-urlencoded":
+    if request.content_type == FORM:
         return dict(await request.post())
     try:
         document = loads((await request.read()).decode())

@@ -10,10 +10,13 @@ from typing import Any
 
 from aiohttp import web
 
+from broker.sandbox.authorizations import Authorizations
 from broker.sandbox.control import ControlRoutes
+from broker.sandbox.devices import Devices
 from broker.sandbox.faults import Queued, find_fault
 from broker.sandbox.issuer import LIFE_S, Minted, StrictIssuer, Wish
 from broker.sandbox.log import LogEntry
+from broker.sandbox.login_routes import LoginRoutes
 from broker.sandbox.logins import Login
 from broker.sandbox.routes import TOKEN, IssuerRoutes
 from broker.sandbox.state import StateFile
@@ -64,7 +67,10 @@ class SandboxIssuer:
         self._state = StateFile(state_path)
         self._maker = TokenMaker(secrets.token_bytes)
         self._issuer = StrictIssuer(self._state.load(), self._maker, life_s=life_s)
-        self._routes = IssuerRoutes(self._issuer, self._save, self.now_s)
+        authorizations = Authorizations(self._issuer, self._maker)
+        self._devices = Devices(self._issuer, authorizations, self._maker, lambda: self.url)
+        self._routes = IssuerRoutes(self._issuer, authorizations, self._save, self.now_s)
+        self._logins = LoginRoutes(self._routes, authorizations, self._devices, self.now_s)
         self._runner: web.AppRunner | None = None
         self.url = ""
         """``http://127.0.0.1:PORT`` once it listens: the ``issuer.url`` for a broker."""
@@ -165,9 +171,15 @@ class SandboxIssuer:
         app = web.Application()
         app.router.add_get("/", self._say)
         control = ControlRoutes(
-            self._routes, self.control_token, mint=self._mint, save=self._save, set_offset=self.set_offset
+            self._routes,
+            self.control_token,
+            mint=self._mint,
+            save=self._save,
+            set_offset=self.set_offset,
+            devices=self._devices,
         )
         control.add_to(app)
+        self._logins.add_to(app)
         self._routes.add_to(app)
         return app
 

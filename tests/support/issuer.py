@@ -110,7 +110,7 @@ class Issuer:
         self._control("POST", f"/logins/{login_id}/revoke")
 
     def settings(self, **values: Any) -> None:
-        """Set offset_s (the issuer's clock), life_s, error_shape (nested, string, top)."""
+        """Set offset_s (the issuer's clock), life_s, error_shape (nested, string, top), device_interval_s."""
         self._control("POST", "/settings", values)
 
     def until_held(self, count: int = 1, *, wait_s: float = WAIT_S) -> None:

@@ -103,7 +103,7 @@ def test_a_spent_token_revokes_the_family_with_its_access_tokens(issuer):
     [
         ({"client_id": "app_stranger"}, 401, "invalid_client"),
         ({"client_id": None}, 401, "invalid_client"),
-        ({"grant_type": "authorization_code"}, 400, "unsupported_grant_type"),
+        ({"grant_type": "password"}, 400, "unsupported_grant_type"),
         ({"grant_type": None}, 400, "invalid_request"),
         ({"refresh_token": ""}, 400, "invalid_request"),
         ({"refresh_token": None}, 400, "invalid_request"),
