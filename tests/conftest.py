@@ -5,9 +5,10 @@ import structlog
 
 from tests.support.broker import broker
 from tests.support.issuer import issuer, issuer_process
+from tests.support.ports import callback_ports
 from tests.support.signals import hear_signals
 
-__all__ = ["broker", "issuer", "issuer_process"]
+__all__ = ["broker", "callback_ports", "issuer", "issuer_process"]
 
 
 def pytest_configure() -> None:

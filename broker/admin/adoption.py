@@ -139,7 +139,7 @@ class AdoptionOperations:
         if held is None:
             raise ConfigError(
                 f"{path} holds no refresh token, so there is nothing to take over",
-                hint="codex login, then try again",
+                hint="codex-broker account login NAME",
             )
         if held.source_path == path and held.source == intake.login.source:
             return account_view(held)

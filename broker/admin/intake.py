@@ -37,7 +37,7 @@ def read_login(  # noqa: PLR0913 - a file, and what it is judged by
     Args:
         text: the whole file.
         path: its name, for messages and for the record.
-        source: ``adopt`` or ``import``.
+        source: ``adopt``, ``import``, or ``login`` for tokens that the issuer gave just now.
         issuer: the only issuer that this broker talks to.
         now_s: epoch seconds.
         jitter: chance for the due time, from -1 to 1.
@@ -60,10 +60,11 @@ def read_login(  # noqa: PLR0913 - a file, and what it is judged by
         jitter=jitter,
         part=part,
         account_id=auth.account_id,
+        answered=source == "login",
     )
     if not tokens.account_id:
         raise Malformed(
-            f"{path} does not say which account it belongs to", hint="codex login, then try again"
+            f"{path} does not say which account it belongs to", hint="codex-broker account login NAME"
         )
     login = NewLogin(
         tokens=tokens,
@@ -79,7 +80,7 @@ def _refuse_foreign(auth: AuthFile, path: str, issuer: str) -> None:
     if auth.refresh_token.reveal().startswith(_BROKERS_OWN):
         raise ConfigError(
             f"{path} holds a broker's credential ({_BROKERS_OWN}…), not a login",
-            hint="give the file that codex login wrote",
+            hint="give the file that a login wrote",
         )
     named = {auth.provenance_issuer}
     for token in (auth.access_token, auth.id_token):

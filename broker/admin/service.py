@@ -14,6 +14,7 @@ from broker.admin.checks import CheckOperations
 from broker.admin.clients import ClientOperations
 from broker.admin.desk import Desk
 from broker.admin.keys import KeyOperations
+from broker.admin.login import LoginOperations
 from broker.admin.rescue import RescueOperations
 from broker.admin.wire import Actor
 from fetchtoken.domain.errors import ConfigError
@@ -38,6 +39,7 @@ class AdminService:
         groups = (
             AccountOperations,
             AdoptionOperations,
+            LoginOperations,
             RescueOperations,
             ClientOperations,
             AuditOperations,

@@ -3,6 +3,7 @@
 import typer
 
 from broker.cli.account import account
+from broker.cli.account_login import login
 from broker.cli.account_rescue import export, replay
 from broker.cli.audit import audit
 from broker.cli.backup import backup, restore
@@ -13,8 +14,8 @@ from broker.cli.trying import demo, sandbox
 
 __all__ = ["add_commands"]
 
-for rescue in (replay, export):
-    account.command()(rescue)
+for more in (login, replay, export):
+    account.command()(more)
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -30,8 +30,8 @@ def next_step(place: Place, roster: Roster) -> list[str]:
             _command(place, "account", "adopt", str(file)),
         ]
     return [
-        f"# no Codex login was found in {file}; log in, then adopt it in another terminal:",
-        f"codex login && {_command(place, 'account', 'adopt', str(file))}",
+        f"# no Codex login was found in {file}; log in here, from another terminal (work is any name):",
+        _command(place, "account", "login", "work"),
         "# or stop this with Ctrl-C and try everything out without a login:",
         _command(place, "up", "--sandbox"),
     ]

@@ -21,7 +21,7 @@ def read_auth_text(path: Path) -> str:
     try:
         return read_private(str(path))
     except FetchTokenError as error:
-        error.hint = error.hint or "give the auth.json that codex login wrote"
+        error.hint = error.hint or "give the auth.json that a login wrote"
         raise
 
 

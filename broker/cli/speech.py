@@ -4,11 +4,12 @@ import json
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from fetchtoken.domain.errors import FetchTokenError
 
-__all__ = ["bug", "data", "error", "note", "pairs", "printable", "table", "usage_error", "value"]
+__all__ = ["bug", "data", "error", "note", "pairs", "printable", "table", "tell", "usage_error", "value"]
 
 PROGRAM = "codex-broker"
 
@@ -28,6 +29,13 @@ def note(line: str) -> None:
     """Print one line for the person."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
+
+
+def tell(text: str) -> None:
+    """Print something for the person as it is; where nobody listens, go on."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> None:

@@ -13,7 +13,16 @@ from broker.domain.secondlife import Why, is_spent, why_of
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.token import CODEX_WINDOW_S
 
-__all__ = ["EXPORTED", "RELOGIN", "Kind", "Trouble", "refusal_word", "still_safe", "suspect", "trouble_of"]
+__all__ = [
+    "EXPORTED",
+    "Kind",
+    "Trouble",
+    "refusal_word",
+    "relogin",
+    "still_safe",
+    "suspect",
+    "trouble_of",
+]
 
 EXPORTED = "exported"
 """``last_error`` of an account whose refresh token was handed to a person."""
@@ -44,9 +53,6 @@ _SECOND_LIVES: dict[Why | None, str] = {
     ),
     Why.FILE: "has another holder: {file} holds a refresh token of the same user that is not from here",
 }
-
-RELOGIN = "log in again with codex login, then codex-broker account adopt"
-"""The one thing to do where a login has ended."""
 
 
 class Kind(StrEnum):
@@ -105,6 +111,11 @@ def suspect(account: Account) -> str:
     return "a copy of the file that it came from, and whatever reads it"
 
 
+def relogin(account: Account) -> str:
+    """Return what brings a login back, whatever became of the old one."""
+    return f"log in again: codex-broker account login {account.name}"
+
+
 def still_safe(account: Account, now_s: float) -> str:
     """Return what clients still get."""
     if account.disabled:
@@ -138,21 +149,21 @@ def trouble_of(account: Account, now_s: float) -> Trouble | None:
 def _pending(account: Account) -> tuple[Kind, str, str] | None:
     if account.state is State.IN_DOUBT and account.replay_used:
         what = "is in doubt: its refresh token was sent, replayed once, and no usable answer came"
-        return Kind.IN_DOUBT, what, f"{RELOGIN}; its one account replay is used up"
+        return Kind.IN_DOUBT, what, f"{relogin(account)}; its one account replay is used up"
     if account.state is State.IN_DOUBT and account.restored:
         what = f"is in doubt, and {_second_life(account)}"
-        return Kind.IN_DOUBT, what, _by_file(account) or RELOGIN
+        return Kind.IN_DOUBT, what, _by_file(account) or relogin(account)
     if account.state is State.IN_DOUBT:
         what = "is in doubt: its refresh token was sent and no usable answer came"
-        todo = f"{RELOGIN}; or take the risk of codex-broker account replay {account.name} --yes"
+        todo = f"{relogin(account)}; or take the risk of codex-broker account replay {account.name} --yes"
         return Kind.IN_DOUBT, what, todo
     if account.state is State.ACTIVE and account.restored:
         if is_spent(account):
-            return Kind.SPENT, _second_life(account), RELOGIN
+            return Kind.SPENT, _second_life(account), relogin(account)
         if by_file := _by_file(account):
             return Kind.MOVED_ON, _second_life(account), by_file
         force = f"codex-broker account refresh {account.name} --force"
-        return Kind.RESTORED, _second_life(account), f"{_IF_UNUSED}: {force}; else {RELOGIN}"
+        return Kind.RESTORED, _second_life(account), f"{_IF_UNUSED}: {force}; else {relogin(account)}"
     return None
 
 
@@ -169,20 +180,22 @@ def _by_file(account: Account) -> str:
 def _refused(account: Account) -> tuple[Kind, str, str]:
     word, _, code = account.last_error.rpartition(": ")
     if account.last_error == EXPORTED:
-        return Kind.EXPORTED, "was exported: whoever has the printed file renews its login now", RELOGIN
+        return (
+            Kind.EXPORTED,
+            "was exported: whoever has the printed file renews its login now",
+            relogin(account),
+        )
     if word == _LOST:
         what = f"is lost by us: our replay was refused ({code}), since the first sending had succeeded"
-        return Kind.LOST, what, RELOGIN
+        return Kind.LOST, what, relogin(account)
     if word == _OTHER_HOLDER:
         what = (
             f"has another holder: the issuer says that its refresh token was used before ({code}), and"
             f" this broker never sent it; suspect: {suspect(account)}"
         )
         return Kind.OTHER_HOLDER, what, _without_the_other(account)
-    return Kind.REFUSED, f"was refused by the issuer ({code}): its login has ended", RELOGIN
+    return Kind.REFUSED, f"was refused by the issuer ({code}): its login has ended", relogin(account)
 
 
 def _without_the_other(account: Account) -> str:
-    if account.source in ("adopt", "import") and account.source_path.startswith("/"):
-        return f"stop the other holder, then codex login and codex-broker account adopt {account.source_path}"
-    return f"stop the other holder, then {RELOGIN}"
+    return f"stop the other holder, then {relogin(account)}"

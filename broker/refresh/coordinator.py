@@ -172,6 +172,10 @@ class Coordinator:
         await self._shop.adopted.close(within_s=max(end_s - loop.time(), 0))
         return not self._flights
 
+    def follow_file(self, account: Account) -> None:
+        """Bring the file of an adopted account up to date, now that its tokens are others."""
+        self._shop.adopted.follow(account, self._shop.rules.clock())
+
     def _landed(self, account: int, flight: asyncio.Task[Account]) -> None:
         self._flights.pop(account, None)
         if not flight.cancelled() and (error := flight.exception()) is not None:

@@ -11,7 +11,7 @@ from broker.domain.audit import Action
 from broker.domain.records import Account, AuditRecord
 from broker.domain.replay import by_itself_from, is_open
 from broker.domain.schedule import servable
-from broker.domain.trouble import RELOGIN, still_safe
+from broker.domain.trouble import relogin, still_safe
 from broker.refresh.explain import explain, in_flight
 from broker.refresh.outcomes import brought_nothing, judge_entry
 from broker.refresh.sending import Sender
@@ -78,7 +78,7 @@ class Replay:
             raise LoginRequired(
                 f"{account.name} was refused by the issuer ({outcome.code}), says the journal of its first"
                 f" sending, so nothing was sent again; {still_safe(account, now_s)}",
-                hint=RELOGIN,
+                hint=relogin(account),
                 code="login_required",
             )
         if by is By.ITSELF and not brought_nothing(entry, outcome):

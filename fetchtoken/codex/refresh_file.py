@@ -264,7 +264,9 @@ def _stranger(old: AuthFile, new: AuthFile) -> str:
     held, came = (identity(auth) for auth in (old, new))
     if not all(held) or not all(came) or held == came:
         return ""
-    return "the issuer answered with a token of another user; run codex login if that is wrong"
+    return (
+        "the issuer answered with a token of another user; if that is wrong: codex-fetchtoken login --force"
+    )
 
 
 def _commit(path: str, journal: str, tokens: TokenSet, answered_at: float) -> None:

@@ -46,7 +46,10 @@ def check_document_replaceable(name: str, document: dict[str, object]) -> None:
     try:
         dumps(document)
     except ValueError:
-        raise Malformed(f"{path} is nested too deeply to be written again", hint="codex login") from None
+        raise Malformed(
+            f"{path} is nested too deeply to be written again",
+            hint=f"move {path} away and run codex-fetchtoken login",
+        ) from None
 
 
 def _is_mounted(path: str) -> bool:

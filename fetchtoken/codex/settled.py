@@ -25,7 +25,7 @@ def refuse_unsettled(path: str, refresh_token: Secret, *, then: str) -> None:
     """
     past = look_back(attempt_path(path), refresh_token, now_s=time.time())
     if past.verdict is Verdict.REFUSED:
-        raise LoginRequired(f"the issuer has refused the login in {path}", hint="codex login")
+        raise LoginRequired(f"the issuer has refused the login in {path}", hint="codex-fetchtoken login")
     if past.verdict in (Verdict.COMMIT, Verdict.IN_DOUBT, Verdict.RUNNING):
         raise Unavailable(
             f"an earlier refresh of {path} is not settled yet",

@@ -135,7 +135,7 @@ class _Work:
         if not login.identity[0]:
             raise ConfigError(
                 f"{login.where} does not say which account it belongs to",
-                hint="log in again with codex login",
+                hint="log in again with codex-fetchtoken login",
             )
         try:
             place = self._held.place_for(login, name)

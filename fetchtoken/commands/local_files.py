@@ -55,7 +55,7 @@ def find_account(settings: Settings, name: str) -> str:
     if os.path.lexists(path):
         return path
     known = account_names(settings.codex_home)
-    hint = f"use {' or '.join(known)}" if known else "codex login"
+    hint = f"use {' or '.join(known)}" if known else f"codex-fetchtoken login {name}"
     raise NotFound(f"no account {name}: {path} does not exist", hint=hint)
 
 

@@ -119,7 +119,7 @@ def _note_without_refresh_token(auth: AuthFile, note: Note) -> None:
         note(f"nothing to do: {auth.name} is access-only; codex-fetchtoken sync keeps it fresh")
     elif auth.token().seconds_left(time.time()) < CODEX_WINDOW_S:
         raise LoginRequired(
-            f"{auth.name}: the token is expired and there is no refresh token", hint="codex login"
+            f"{auth.name}: the token is expired and there is no refresh token", hint="codex-fetchtoken login"
         )
     else:
         note(f"nothing to do: {auth.name} has no refresh token")

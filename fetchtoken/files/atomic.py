@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["fsync_dir", "replace_file", "replace_link", "sweep", "write_all"]
+__all__ = ["fsync_dir", "keep_owner", "replace_file", "replace_link", "sweep", "write_all"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def replace_file(path: StrPath, data: bytes, *, mode: int = 0o600) -> None:
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
         try:
-            _keep_owner(fd, target)
+            keep_owner(fd, target)
             if hasattr(os, "fchmod"):
                 os.fchmod(fd, mode)
             write_all(fd, data)
@@ -121,7 +121,8 @@ def _forget(path: str) -> None:
         pass  # the error that led here is the one to tell
 
 
-def _keep_owner(fd: int, target: str) -> None:
+def keep_owner(fd: int, target: str) -> None:
+    """Give a new file the owner of the one that it replaces, where root works on somebody else's."""
     if not hasattr(os, "fchown"):
         return
     try:

@@ -27,7 +27,7 @@ def read(document: dict[str, object], name: str) -> list[Login]:
     if not any(claims.account_id for claims in said):
         raise LoginRequired(
             f"{name} holds tokens that do not say that they are a ChatGPT login's",
-            hint="give the file that codex login wrote",
+            hint="give the file that a login wrote",
         )
     return [
         Login(

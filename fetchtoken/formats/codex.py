@@ -78,7 +78,7 @@ class AuthFile:
         if table.get("oauth_provenance") is not None and not (
             self.provenance_issuer and self.provenance_client_id
         ):
-            raise Malformed(f"{name}: oauth_provenance lacks issuer or client_id", hint="codex login")
+            raise Malformed(f"{name}: oauth_provenance lacks issuer or client_id", hint=_away(name))
 
     def token(self, *, account: str = "", source: str = "local") -> Token:
         """Return the access token with what the file and its claims say of it."""
@@ -110,7 +110,7 @@ def table_at(holder: dict[str, object], key: str, name: str) -> dict[str, object
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Malformed(f"{name}: {key} is not an object", hint="codex login")
+        raise Malformed(f"{name}: {key} is not an object", hint=_away(name))
     return value
 
 
@@ -120,7 +120,7 @@ def text_at(table: dict[str, object], key: str, name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise Malformed(f"{name}: {key} is not a text", hint="codex login")
+        raise Malformed(f"{name}: {key} is not a text", hint=_away(name))
     return value
 
 
@@ -128,7 +128,7 @@ def secret_at(table: dict[str, object], key: str, name: str) -> Secret:
     """Return the token under a key without white space around it; ``Malformed`` where no token looks so."""
     text = text_at(table, key, name).strip()
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise Malformed(f"{name}: {key} holds a character that no token has", hint="codex login")
+        raise Malformed(f"{name}: {key} holds a character that no token has", hint=_away(name))
     return Secret(text)
 
 
@@ -160,19 +160,24 @@ def parse_auth_file(text: str, name: str) -> AuthFile:
         Malformed: it is not JSON, or its fields have other types than Codex writes.
     """
     if not text.strip():
-        raise NotFound(f"{name} is empty", hint="codex login")
+        raise NotFound(f"{name} is empty", hint="codex-fetchtoken login")
     try:
         document = loads(text)
     except ValueError:
-        raise Malformed(f"{name} is not JSON", hint=f"move {name} away and run codex login") from None
+        raise Malformed(f"{name} is not JSON", hint=_away(name)) from None
     if not isinstance(document, dict):
-        raise Malformed(f"{name} is not a JSON object", hint=f"move {name} away and run codex login")
+        raise Malformed(f"{name} is not a JSON object", hint=_away(name))
     return AuthFile(document, name)
 
 
 def is_word(text: str) -> bool:
     """Tell whether a text can be repeated to people: a short word, and no token that stands in its place."""
     return 0 < len(text) <= 24 and text.isascii() and text.replace("-", "").isalpha()
+
+
+def _away(name: str) -> str:
+    """Return what to do about a file that is none of Codex's: perhaps somebody can still mend it."""
+    return f"move {name} away and run codex-fetchtoken login"
 
 
 def check_login(auth: AuthFile) -> None:
@@ -185,11 +190,13 @@ def check_login(auth: AuthFile) -> None:
     if auth.kind in ("chatgpt", ACCESS_ONLY):
         if auth.access_token or auth.refresh_token:
             return
-        raise NotFound(f"{auth.name} holds no login", hint="codex login")
+        raise NotFound(f"{auth.name} holds no login", hint="codex-fetchtoken login")
     what = _OTHER_KINDS.get(auth.kind) or (
         f"auth_mode {auth.kind!r}" if is_word(auth.kind) else "an unknown auth_mode"
     )
-    raise LoginRequired(f"{auth.name} holds {what}, not a ChatGPT login", hint="codex login")
+    raise LoginRequired(
+        f"{auth.name} holds {what}, not a ChatGPT login", hint="codex-fetchtoken login --force"
+    )
 
 
 def id_token_for(token: Token) -> str:

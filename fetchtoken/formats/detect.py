@@ -150,7 +150,7 @@ def parse_parsed(document: dict[str, object], name: str) -> "list[Login]":
         error.code = OTHER_FILE
         raise
     if not any(login.access_token or login.refresh_token for login in found):
-        raise NotFound(f"{name} holds no login", hint="codex login", code=OTHER_FILE)
+        raise NotFound(f"{name} holds no login", hint="codex-fetchtoken login", code=OTHER_FILE)
     return found
 
 
@@ -166,7 +166,7 @@ def parse_document(data: bytes, name: str) -> dict[str, object]:
     except UnicodeDecodeError:
         raise Malformed(f"{name} is not UTF-8 text", hint="save it as UTF-8, or export it again") from None
     if not text.strip():
-        raise NotFound(f"{name} is empty", hint="codex login")
+        raise NotFound(f"{name} is empty", hint="codex-fetchtoken login")
     try:
         document = loads(text)
         if isinstance(document, str):

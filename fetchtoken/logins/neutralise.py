@@ -74,7 +74,7 @@ def access_only_text(found: Found, token: Token, *, now_s: float) -> str:
         if login.refresh_token and login.refresh_token.reveal() in text:
             raise Unsafe(
                 f"{found.path} holds its refresh token in a second place",
-                hint="log in again with codex login",
+                hint="log in again with codex-fetchtoken login",
             )
     return text
 

@@ -53,7 +53,9 @@ class Settings:
         ssh_command: what to run there; the account and ``--min-valid`` are added.
         codex_ca_certificate: checks the issuer's certificate: absolute path, or an empty string.
         refresh_url_override: the complete URL, or an empty string.
+        revoke_url_override: the complete URL, or an empty string.
         login_client_id: Codex's ``CODEX_APP_SERVER_LOGIN_CLIENT_ID``, environment only, or an empty string.
+        login_issuer: Codex's ``CODEX_APP_SERVER_LOGIN_ISSUER``, environment only, or an empty string.
         profile: the active profile's name, or an empty string.
         home: the caller's home directory.
         environ: the environment that was read; sources look nowhere else.
@@ -74,6 +76,7 @@ class Settings:
         "environ",
         "home",
         "login_client_id",
+        "login_issuer",
         "min_valid_s",
         "notes",
         "openai_codex_path",
@@ -81,6 +84,7 @@ class Settings:
         "refresh_url_override",
         "remote_url",
         "remote_url_origin",
+        "revoke_url_override",
         "sources",
         "ssh_command",
         "ssh_host",
@@ -116,6 +120,8 @@ class Settings:
         self.client_key = self._path("CODEX_REMOTE_CLIENT_KEY")
         self.codex_ca_certificate = self._path("CODEX_CA_CERTIFICATE")
         self.refresh_url_override = self._url("CODEX_REFRESH_TOKEN_URL_OVERRIDE")
+        self.revoke_url_override = self._url("CODEX_REVOKE_TOKEN_URL_OVERRIDE")
+        self.login_issuer = cascade.environ.get("CODEX_APP_SERVER_LOGIN_ISSUER", "")
         self.login_client_id = cascade.environ.get("CODEX_APP_SERVER_LOGIN_CLIENT_ID", "")
         self._path("CODEX_REMOTE_API_KEY_FILE")
         self.ssh_host = host_value(*self._named("CODEX_SSH_HOST")) if "CODEX_SSH_HOST" in entries else ""

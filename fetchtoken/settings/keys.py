@@ -47,7 +47,7 @@ KINDS = {
     "CODEX_SSH_COMMAND": "text",
     "ACTIVE_PROFILE": "name",
     "CODEX_REFRESH_TOKEN_URL_OVERRIDE": "url",
-    "CODEX_REVOKE_TOKEN_URL_OVERRIDE": "unused",
+    "CODEX_REVOKE_TOKEN_URL_OVERRIDE": "url",
     "CODEX_CA_CERTIFICATE": "path",
 }
 """Key → kind of its value; ``unused`` is known to the trust rule only."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _REREAD_FOR_S = 0.1
 _REREAD_PAUSE_S = 0.01
-LOGIN_HINT = "codex login"
+LOGIN_HINT = "codex-fetchtoken login"
 
 
 def fetch(settings: "Settings", request: "Request") -> "Token":
@@ -77,7 +77,7 @@ def load(path: str) -> AuthFile:
             auth = parse_auth_file(read_private(path), path)
         except (Malformed, NotFound) as error:
             if not os.path.exists(path):
-                raise NotFound(f"no login: {path} does not exist", hint=LOGIN_HINT) from None
+                raise NotFound(f"no login: {path} does not exist", hint=_login_hint(path)) from None
             now_s = time.monotonic()
             end_s = now_s + _REREAD_FOR_S if end_s is None else end_s
             if now_s >= end_s:
@@ -92,6 +92,11 @@ def _stem(path: str) -> str:
     """Return the account name of ``accounts/NAME.json``; the default login has none."""
     directory, name = os.path.split(path)
     return name.removesuffix(".json") if os.path.basename(directory) == "accounts" else ""
+
+
+def _login_hint(path: str) -> str:
+    """Return the command that logs in for a file."""
+    return f"{LOGIN_HINT} {_stem(path)}".rstrip()
 
 
 def check_account(auth: AuthFile, settings: "Settings", account: str) -> None:
@@ -131,4 +136,4 @@ def short_lived(token: "Token", path: str, request: "Request", why: str) -> Unav
 
 def dead(path: str, why: str) -> LoginRequired:
     """Return the error for a login that only a person can bring back."""
-    return LoginRequired(f"{path}: {why}", hint=LOGIN_HINT)
+    return LoginRequired(f"{path}: {why}", hint=_login_hint(path))

@@ -189,7 +189,7 @@ def _(stage: Stage) -> Ran:
     return stage.broker("account", "adopt", stage.file(auth_document(token, refresh="rt_1")))
 
 
-@case(BROKER, 3, "account adopt: an API key", says="an API key", hint="codex login")
+@case(BROKER, 3, "account adopt: an API key", says="an API key", hint="codex-fetchtoken login --force")
 def _(stage: Stage) -> Ran:
     return stage.broker("account", "adopt", stage.file({"OPENAI_API_KEY": "sk-1"}))
 
@@ -221,7 +221,7 @@ def _(stage: Stage) -> Ran:
 
 def _others() -> None:
     for code, words, says, hint in [
-        (3, "account refresh refused --force", "refused", "codex login"),
+        (3, "account refresh refused --force", "refused", "codex-broker account login"),
         (3, "account refresh bare --force", "access only", "account adopt"),
         (4, "account show nobody", "nobody", "account list"),
         (4, "account refresh nobody", "nobody", "account list"),

@@ -99,7 +99,7 @@ def _kinds() -> None:
         "an agent identity": {"auth_mode": "agentIdentity", "agent_identity": {"x": 1}},
     }.items():
 
-        @case(FETCHTOKEN, 3, kind, says=f"holds {kind}", hint="codex login")
+        @case(FETCHTOKEN, 3, kind, says=f"holds {kind}", hint="codex-fetchtoken login")
         def _(stage: Stage, document: dict[str, object] = document) -> Ran:
             stage.document(**document)
             return stage.fetch()
@@ -108,7 +108,7 @@ def _kinds() -> None:
 _kinds()
 
 
-@case(FETCHTOKEN, 3, "expired, no refresh token", says="expired", hint="codex login")
+@case(FETCHTOKEN, 3, "expired, no refresh token", says="expired", hint="codex-fetchtoken login")
 def _(stage: Stage) -> Ran:
     write_auth(stage.auth_file, jwt(1000, age_s=900))
     return stage.fetch()
@@ -117,7 +117,9 @@ def _(stage: Stage) -> Ran:
 def _refusals() -> None:
     for fault in ("refuse-reused", "refuse-grant", "refuse-bare"):
 
-        @case(FETCHTOKEN, 3, f"expired, the issuer says {fault}", says="refused", hint="codex login")
+        @case(
+            FETCHTOKEN, 3, f"expired, the issuer says {fault}", says="refused", hint="codex-fetchtoken login"
+        )
         def _(stage: Stage, fault: str = fault) -> Ran:
             stage.login(fault=fault, **EXPIRED)
             return stage.fetch("--timeout", "3")
@@ -129,24 +131,24 @@ _refusals()
 # There is none.
 
 
-@case(FETCHTOKEN, 4, "no file", says="auth.json does not exist", hint="codex login")
+@case(FETCHTOKEN, 4, "no file", says="auth.json does not exist", hint="codex-fetchtoken login")
 def _(stage: Stage) -> Ran:
     return stage.fetch()
 
 
-@case(FETCHTOKEN, 4, "an empty file", says="is empty", hint="codex login")
+@case(FETCHTOKEN, 4, "an empty file", says="is empty", hint="codex-fetchtoken login")
 def _(stage: Stage) -> Ran:
     stage.write(".codex/auth.json", "")
     return stage.fetch()
 
 
-@case(FETCHTOKEN, 4, "a file without a login", says="auth.json", hint="codex login")
+@case(FETCHTOKEN, 4, "a file without a login", says="auth.json", hint="codex-fetchtoken login")
 def _(stage: Stage) -> Ran:
     stage.document(OPENAI_API_KEY=None)
     return stage.fetch()
 
 
-@case(FETCHTOKEN, 4, "no account of that name", says="accounts/work.json", hint="codex login")
+@case(FETCHTOKEN, 4, "no account of that name", says="accounts/work.json", hint="codex-fetchtoken login")
 def _(stage: Stage) -> Ran:
     stage.login()
     return stage.fetch("--account", "work")

@@ -120,7 +120,7 @@ def _(stage: Stage) -> Ran:
     return stage.fetch("--source", "remote", "refresh")
 
 
-@case(FETCHTOKEN, 3, "refresh: expired, no refresh token", hint="codex login")
+@case(FETCHTOKEN, 3, "refresh: expired, no refresh token", hint="codex-fetchtoken login")
 def _(stage: Stage) -> Ran:
     write_auth(stage.auth_file, jwt(1000, age_s=900))
     return stage.fetch("refresh")

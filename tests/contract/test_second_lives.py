@@ -36,13 +36,13 @@ SAFE = (
 )
 REMEDY = (
     "if nothing has used its login since: codex-broker account refresh work --force;"
-    " else log in again with codex login, then codex-broker account adopt"
+    " else log in again: codex-broker account login work"
 )
 SLEPT = (
     "lies in a home where nobody was at work since TIME,"
     " as in an old image of a machine whose original went on"
 )
-RELOGIN = "log in again with codex login, then codex-broker account adopt"
+RELOGIN = "log in again: codex-broker account login work"
 SPENT = (
     "came back with an older store, and this home has exchanged its refresh token since: sent again, the"
     " issuer would end the login"

@@ -55,7 +55,7 @@ def test_without_a_login_or_options(broker: Broker) -> None:
     with broker.daemon("up") as daemon:
         assert daemon.lines[0] == "ready http://127.0.0.1:7455"
         login, sandbox = commands(daemon, 2)
-    assert login.startswith("codex login && ")
+    assert login == f"{program('codex-broker')} account login work --home {broker.home}"
     assert sandbox == f"{program('codex-broker')} up --sandbox --home {broker.home}"
 
 

@@ -53,7 +53,7 @@ def test_a_replay_whose_process_is_killed_is_the_last(laptop):
         ran = laptop.run(*words)
         assert ran.code == 3
         assert "already sent twice" in ran.err
-        assert "hint: codex login" in ran.err
+        assert "hint: codex-fetchtoken login" in ran.err
     assert laptop.sent() == ["not processed", "rotated"]
 
 

@@ -5,6 +5,7 @@ import re
 __all__ = ["plain"]
 
 _CHANGING = (
+    (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID"),
     (r"uid:\d+ pid:\d+", "PEER"),
     (r" {2,}(ok|OUTCOME) ", r"  \1 "),  # the column before it is as wide as a pid
     (r"attempt [0-9a-f]{32}", "attempt ATTEMPT"),
@@ -26,6 +27,9 @@ _CHANGING = (
     (r"(?<![\w-])[0-9a-f]{8}(?![\w-])", "KEYID"),
     (r"[0-9a-f]{32}\.journal", "ATTEMPT.journal"),
     (r"codex-broker-demo-\w+", "codex-broker-demo-NAME"),
+    (r"(code_challenge|state)=[\w-]{43}", r"\1=RANDOM"),
+    (r"\b[B-DF-HJ-NP-TV-XZ]{4}-[B-DF-HJ-NP-TV-XZ]{4}\b", "USER-CODE"),
+    (r"(ssh -L 1455:)127\.0\.0\.1(:1455 )\S+", r"\1LOOPBACK\2HOST"),
     (r"127\.0\.0\.1:\d+", "HOST:PORT"),
 )
 

@@ -15,8 +15,11 @@ from fetchtoken.domain.claims import unsigned_jwt
 from tests.support.broker import BROKER, FETCHTOKEN, LIMIT_S, Broker
 from tests.support.command import Ran, World
 from tests.support.issuer import Issuer
+from tests.support.ports import hold_ports
 from tests.support.tool_files import put, tool_document
+from tests.support.visitor import approve_device, decide, visit
 from tests.support.wait import until_sync
+from tests.support.walking import LOGIN_ISSUER
 from tests.transcripts.plain import plain
 
 __all__ = ["Stage"]
@@ -41,6 +44,7 @@ class Stage:
         self.broker = Broker(self.home, issuer)
         self.issuer = issuer
         self._real = False
+        self.world.environ[LOGIN_ISSUER] = issuer.url
         self._left: subprocess.Popen[bytes] | None = None
         self._stack = ExitStack()
         self._acts: dict[str, Callable[..., None]] = {
@@ -62,6 +66,8 @@ class Stage:
             "processes": self.processes,
             "serve": self.serve,
             "until": self.until,
+            "ports": self.ports,
+            "decide": self.decide,
         }
 
     def __enter__(self) -> Self:
@@ -110,6 +116,20 @@ class Stage:
         token = unsigned_jwt({"iss": issuer, "exp": 4_000_000_000, "https://api.openai.com/auth": auth})
         tokens = {"id_token": token, "access_token": token, "refresh_token": "rt_x", "account_id": "acct-x"}
         self.write(name, json.dumps({"tokens": tokens}))
+
+    def ports(self) -> None:
+        """Take the two ports to which browsers are sent back, until the end."""
+        self._stack.enter_context(hold_ports())
+
+    def decide(self, decision: str, email: str) -> None:
+        """Go to the page that the login left running shows, and decide there."""
+        self.issuer.settings(device_interval_s=0)
+        until_sync(lambda: _shown(self._output()[1]) != [], within_s=LIMIT_S)
+        link, *more = _shown(self._output()[1])
+        if "/oauth/authorize?" in link:
+            visit(decide(link, decision=decision, email=email))
+        else:
+            assert approve_device(self.issuer.url, more[0], decision=decision, email=email).status == 200
 
     # Files in the home directory
 
@@ -244,3 +264,9 @@ class Stage:
         for value, name in ((self.issuer.url, "ISSUER"), (str(self.home), "~"), (f"{_BIN}/", "")):
             text = text.replace(value, name)
         return plain(text)
+
+
+def _shown(err: str) -> list[str]:
+    """Return what a login shows to copy: a link, or an address and a code, once it is all there."""
+    lines = [line.strip() for line in err.splitlines() if line.startswith("  ") and err.endswith("\n")]
+    return lines if len(lines) > 1 or (lines and "/oauth/authorize?" in lines[0]) else []

@@ -40,7 +40,7 @@ def test_no_file(laptop):
         """
         exit 4
         ! codex-fetchtoken: no login: ~/.codex/auth.json does not exist
-        ! hint: codex login
+        ! hint: codex-fetchtoken login
         """,
     )
 
@@ -53,7 +53,7 @@ def test_no_codex_home_at_all(laptop):
         """
         exit 4
         ! codex-fetchtoken: no login: ~/.codex/auth.json does not exist
-        ! hint: codex login
+        ! hint: codex-fetchtoken login
         """,
     )
 
@@ -67,7 +67,7 @@ def test_an_empty_file(laptop, content):
         """
         exit 4
         ! codex-fetchtoken: ~/.codex/auth.json is empty
-        ! hint: codex login
+        ! hint: codex-fetchtoken login
         """,
     )
 
@@ -89,7 +89,7 @@ def test_another_kind_of_credential(laptop, keys, kind):
         f"""
         exit 3
         ! codex-fetchtoken: ~/.codex/auth.json holds {kind}, not a ChatGPT login
-        ! hint: codex login
+        ! hint: codex-fetchtoken login --force
         """,
     )
 
@@ -103,7 +103,7 @@ def test_expired_without_a_refresh_token(laptop):
         """
         exit 3
         ! codex-fetchtoken: ~/.codex/auth.json: the token is expired and there is no refresh token
-        ! hint: codex login
+        ! hint: codex-fetchtoken login
         """,
     )
     assert laptop.sent() == []
@@ -174,7 +174,7 @@ def test_not_json(laptop, content):
         f"""
         exit 7
         ! codex-fetchtoken: ~/.codex/auth.json is not {what}
-        ! hint: move ~/.codex/auth.json away and run codex login
+        ! hint: move ~/.codex/auth.json away and run codex-fetchtoken login
         """,
     )
 

@@ -53,7 +53,7 @@ def test_refused_and_expired(laptop):
             exit 3
             ! codex-fetchtoken: ~/.codex/auth.json: the token is expired and its refresh token was refused\
  (refresh_token_expired)
-            ! hint: codex login
+            ! hint: codex-fetchtoken login
             """,
         )
     assert len(laptop.sent()) == 1
@@ -66,7 +66,7 @@ def test_refused_and_alive(laptop):
     refused = """
         exit 3
         ! codex-fetchtoken: ~/.codex/auth.json: its refresh token was refused (invalid_grant)
-        ! hint: codex login
+        ! hint: codex-fetchtoken login
         """
     hears(laptop, refused, "--force-refresh")
     hears(laptop, "exit 0\nTOKEN")
@@ -132,7 +132,7 @@ def test_an_answer_for_somebody_else(laptop):
         exit 0
         TOKEN
         ! note: ~/.codex/auth.json: the issuer answered with a token of another user;\
- run codex login if that is wrong
+ if that is wrong: codex-fetchtoken login --force
         """,
     )
     assert laptop.issuer.alive(laptop.access_token)

@@ -16,16 +16,16 @@ REFUSED = {"state": State.LOGIN_REQUIRED}
     [
         (IN_DOUBT, Kind.IN_DOUBT, "account replay work --yes"),
         (IN_DOUBT | {"replay_used": True}, Kind.IN_DOUBT, "used up"),
-        (REFUSED | {"last_error": "refresh_token_expired"}, Kind.REFUSED, "codex login"),
-        (REFUSED | {"last_error": refusal_word("invalid_grant", lost=True)}, Kind.LOST, "codex login"),
+        (REFUSED | {"last_error": "refresh_token_expired"}, Kind.REFUSED, "account login work"),
+        (REFUSED | {"last_error": refusal_word("invalid_grant", lost=True)}, Kind.LOST, "account login work"),
         (
             REFUSED | {"last_error": refusal_word("invalid_grant", lost=False), "source_path": "/a.json"},
             Kind.OTHER_HOLDER,
-            "account adopt /a.json",
+            "stop the other holder, then log in again: codex-broker account login work",
         ),
-        (REFUSED | {"last_error": EXPORTED}, Kind.EXPORTED, "codex login"),
+        (REFUSED | {"last_error": EXPORTED}, Kind.EXPORTED, "account login work"),
         ({"restored": True}, Kind.RESTORED, "account refresh work --force"),
-        ({"restored": True, "last_error": word_of(Why.SPENT)}, Kind.SPENT, "codex login"),
+        ({"restored": True, "last_error": word_of(Why.SPENT)}, Kind.SPENT, "account login work"),
     ],
 )
 def test_each_trouble_has_its_remedy(changes, kind, todo):

@@ -72,7 +72,7 @@ def test_an_empty_file_is_no_login(text):
     """Exit 4 with the way to log in."""
     with pytest.raises(NotFound, match="is empty") as caught:
         parse(text)
-    assert caught.value.hint == "codex login"
+    assert caught.value.hint == "codex-fetchtoken login"
 
 
 @pytest.mark.parametrize("value", ["{", "[]", "null", '"text"', "17", "not json " + CANARY, '{"a":1}{'])
@@ -81,7 +81,7 @@ def test_what_is_no_json_object_is_malformed(value):
     with pytest.raises(Malformed) as caught:
         parse(value)
     assert NAME in caught.value.message
-    assert "codex login" in caught.value.hint
+    assert "codex-fetchtoken login" in caught.value.hint
     assert CANARY not in caught.value.message + caught.value.hint
 
 
@@ -168,7 +168,7 @@ def test_another_kind_of_credential_is_named(keys, kind, words):
     assert auth.kind == kind
     with pytest.raises(LoginRequired, match=words) as caught:
         check_login(auth)
-    assert caught.value.hint == "codex login"
+    assert caught.value.hint == "codex-fetchtoken login --force"
     assert NAME in caught.value.message
     assert CANARY not in caught.value.message
 
@@ -187,7 +187,7 @@ def test_a_file_without_any_credential_is_no_login(keys):
     """Exit 4, as if there were no file."""
     with pytest.raises(NotFound, match="holds no login") as caught:
         check_login(parse(keys))
-    assert caught.value.hint == "codex login"
+    assert caught.value.hint == "codex-fetchtoken login"
 
 
 @pytest.mark.parametrize("value", [None, 7, "yesterday", [], 10**400])

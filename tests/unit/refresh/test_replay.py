@@ -125,7 +125,7 @@ async def test_a_refusal_in_the_journal_is_never_sent_past(world: World) -> None
     row = await restarted(world)
     with pytest.raises(LoginRequired, match=r"refused by the issuer .* nothing was sent again") as told:
         await world.coordinator.replay(row.id, peer="")
-    assert "codex login" in told.value.hint
+    assert "account login" in told.value.hint
     assert (await world.row()).state is State.IN_DOUBT
     assert world.decisions() == []
 

@@ -129,7 +129,7 @@ def test_the_template_changes_nothing(world: World):
     assert init_user_file(_cascade(world)) == (path, False)
     assert Path(path).read_text() == text
     assert "#CODEX_SSH_COMMAND=codex-fetchtoken --format json\n" in text
-    assert "REVOKE" not in text
+    assert "#CODEX_REVOKE_TOKEN_URL_OVERRIDE=\n" in text
 
 
 class _Terminal(io.StringIO):

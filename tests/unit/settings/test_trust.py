@@ -15,6 +15,7 @@ from tests.unit.settings.reading import PROJECT, TRUSTED, UNTRUSTED, profile_bes
 VALUES = {
     "CODEX_REMOTE_URL": "https://broker.example/codex",
     "CODEX_REFRESH_TOKEN_URL_OVERRIDE": "https://x.example",
+    "CODEX_REVOKE_TOKEN_URL_OVERRIDE": "https://x.example/revoke",
     "CODEX_SSH_HOST": "host.example",
     "CODEX_SSH_PORT": "2222",
 }

@@ -65,4 +65,4 @@ def test_a_file_that_goes_away_meanwhile_is_no_login(path, monkeypatch):
     at_the_first_pause(monkeypatch, path.unlink)
     with pytest.raises(NotFound, match="does not exist") as caught:
         load(str(path))
-    assert caught.value.hint == "codex login"
+    assert caught.value.hint == "codex-fetchtoken login"
