@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
+from socket import socket
 
 from fetchtoken.domain.errors import Unavailable
 from fetchtoken.domain.token import Token
@@ -24,7 +25,7 @@ from fetchtoken.sources.ssh_answer import (
 from fetchtoken.ssh import person
 from fetchtoken.ssh.errors import LockedKey, UnknownHost, translated
 from fetchtoken.ssh.knownhosts import add_line, fingerprint
-from fetchtoken.ssh.route import connected
+from fetchtoken.ssh.route import Leg, connected, itinerary, way_out
 from fetchtoken.ssh.run import Done, run
 from fetchtoken.ssh.target import Target
 
@@ -69,7 +70,7 @@ def _with_person(target: Target, command: str, request: Request, deadline_s: flo
     """Ask the host; where it is unknown, or a key locked, ask the person first and then again."""
     while True:
         try:
-            return _in_a_loop(_converse(target, command, request, deadline_s))
+            return _talk(target, command, request, deadline_s)
         except (UnknownHost, LockedKey) as error:
             if not request.interactive or not person.is_there():
                 raise error from None
@@ -86,8 +87,7 @@ def _after_asking(target: Target, error: UnknownHost | LockedKey) -> Target:
         return replace(target, passphrases={**target.passphrases, error.path: phrase})
     shown = fingerprint(error.key)
     said = person.ask_line(
-        f"{error.message}\n{error.hint.partition(': run')[0]},\n"
-        f"type yes, or the fingerprint, to add it to {error.file}: "
+        f"{error.message}\n{error.compare},\ntype yes, or the fingerprint, to add it to {error.file}: "
     )
     if said not in ("yes", shown.split()[1]):
         raise error from None
@@ -95,22 +95,30 @@ def _after_asking(target: Target, error: UnknownHost | LockedKey) -> Target:
     return target
 
 
-async def _converse(target: Target, command: str, request: Request, deadline_s: float) -> Token:
+def _talk(target: Target, command: str, request: Request, deadline_s: float) -> Token:
+    """Find the way, and have the conversation."""
+    legs = itinerary(target)
     try:
-        async with (
-            asyncio.timeout(deadline_s - time.monotonic()),
-            connected(target, deadline_s) as connection,
-        ):
-
-            async def on_the_host(line: str) -> Done:
-                return await run(connection, line, target.peer)
-
-            return await converse(on_the_host, target.peer, command, request)
+        with way_out(legs[0], deadline_s) as sock:
+            return _in_a_loop(_conversation(legs, sock, command, request, deadline_s))
     except Unavailable as error:
         error.hint = error.hint or "check CODEX_SSH_HOST, or try again later"
         raise
+
+
+async def _conversation(
+    legs: tuple[Leg, ...], sock: socket, command: str, request: Request, deadline_s: float
+) -> Token:
+    peer = legs[-1].target.peer
+    try:
+        async with asyncio.timeout(deadline_s - time.monotonic()), connected(legs, sock) as connection:
+
+            async def on_the_host(line: str) -> Done:
+                return await run(connection, line, peer)
+
+            return await converse(on_the_host, peer, command, request)
     except TimeoutError as error:
-        raise translated(error, target.peer, login="") from None
+        raise translated(error, peer, login="") from None
 
 
 async def converse(on_the_host: Runner, peer: str, command: str, request: Request) -> Token:

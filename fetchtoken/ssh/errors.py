@@ -31,15 +31,17 @@ class UnknownHost(Unsafe):
     """A host whose key is in no known_hosts file.
 
     Attributes:
+        compare: how to tell whether its key is the right one, as a condition.
         host, port: under which it is looked up.
         key: the key that it showed.
         file: where to add it.
     """
 
     def __init__(  # noqa: PLR0913 - a record; every field is named at the call
-        self, message: str, *, hint: str, host: str, port: int, key: SSHKey, file: str
+        self, message: str, *, compare: str, host: str, port: int, key: SSHKey, file: str
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, hint=f"{compare}: run this at a terminal, or ssh to it once")
+        self.compare = compare
         self.host = host
         self.port = port
         self.key = key

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from socket import socket
+from typing import NamedTuple
 
 import asyncssh
 from asyncssh import SSHClientConnection
@@ -17,12 +18,12 @@ from fetchtoken.net.connect import open_tcp
 from fetchtoken.settings.keys import host_value, port_value, user_value
 from fetchtoken.ssh.errors import translated
 from fetchtoken.ssh.keys import Ring, open_ring
-from fetchtoken.ssh.knownhosts import Known, KnownHosts
+from fetchtoken.ssh.knownhosts import KnownHosts
 from fetchtoken.ssh.proxy import through_command
 from fetchtoken.ssh.target import Place, Target, place_of
 from fetchtoken.ssh.trust import Witness, host_key_algorithms, verdict
 
-__all__ = ["connected", "hop_of"]
+__all__ = ["Leg", "connected", "hop_of", "itinerary", "way_out"]
 
 _MOST_HOPS = 8
 _GOODBYE_S = 1.0
@@ -30,67 +31,82 @@ _GOODBYE_S = 1.0
 logging.getLogger("asyncssh").addHandler(logging.NullHandler())  # else its warnings went to standard error
 
 
-@asynccontextmanager
-async def connected(target: Target, deadline_s: float) -> AsyncIterator[SSHClientConnection]:
-    """Connect to a host, log in, and disconnect at the end.
+class Leg(NamedTuple):
+    """One host on the way, and what ``~/.ssh/config`` says of it."""
 
-    Args:
-        target: the host.
-        deadline_s: on the monotonic clock; the caller's own time limit is for what comes after.
+    target: Target
+    place: Place
+
+
+def itinerary(target: Target) -> tuple[Leg, ...]:
+    """Return the hosts on the way to a target, itself the last.
+
+    The first jump host may have jump hosts of its own; those after it are reached by way of it.
 
     Raises:
-        UnknownHost: its key, or that of a jump host, is in no known_hosts file.
+        ConfigError: ``~/.ssh/config`` makes no sense, or leads in a circle.
+    """
+    return _legs(target, 0)
+
+
+def _legs(target: Target, depth: int) -> tuple[Leg, ...]:
+    if depth >= _MOST_HOPS:
+        raise ConfigError(f"ProxyJump leads over more than {_MOST_HOPS} hosts", hint="look at ~/.ssh/config")
+    place = place_of(target)
+    hops = [hop_of(target, text) for text in place.jumps]
+    if not hops or (target.host, target.port) in [(hop.host, hop.port) for hop in hops]:
+        return (Leg(target, place),)  # straight, as a jump host is that all hosts are told to use
+    others = (Leg(hop, place_of(hop)) for hop in hops[1:])
+    return (*_legs(hops[0], depth + 1), *others, Leg(target, place))
+
+
+@contextmanager
+def way_out(leg: Leg, deadline_s: float) -> Iterator[socket]:
+    """Connect to the first host on the way; nothing is said yet.
+
+    Args:
+        leg: that host.
+        deadline_s: on the monotonic clock.
+
+    Raises:
+        Unavailable: there is no connection.
+    """
+    target, place = leg
+    if place.proxy_command:
+        with through_command(place.proxy_command, target.peer, target.environ) as sock:
+            yield sock
+        return
+    with open_tcp(place.host, place.port, target.peer, deadline_s) as sock:
+        yield sock
+
+
+@asynccontextmanager
+async def connected(legs: tuple[Leg, ...], sock: socket) -> AsyncIterator[SSHClientConnection]:
+    """Log in to each host on the way, and to the last; disconnect at the end.
+
+    Args:
+        legs: as ``itinerary`` gives them.
+        sock: as ``way_out`` gives it for the first of them.
+
+    Raises:
+        UnknownHost: the key of one of them is in no known_hosts file.
         LockedKey: our key needs a passphrase.
         FetchTokenError: anything else that went wrong, as ``translated`` says.
     """
     async with AsyncExitStack() as stack:
-        yield await _reach(target, deadline_s, stack, None, ())
+        via = None
+        for leg in legs:
+            via = await _log_in(leg, sock if via is None else None, via)
+            stack.push_async_exit(_parting(via))
+        if via is None:
+            raise ValueError(legs)
+        yield via
 
 
-async def _reach(
-    target: Target,
-    deadline_s: float,
-    stack: AsyncExitStack,
-    via: SSHClientConnection | None,
-    trail: tuple[Target, ...],
-) -> SSHClientConnection:
-    """Return a connection to a target, over its jump hosts unless it is one that we come to via another."""
-    if len(trail) >= _MOST_HOPS:
-        raise ConfigError(f"ProxyJump leads over more than {_MOST_HOPS} hosts", hint="look at ~/.ssh/config")
-    place = place_of(target)
-    hops = [] if via is not None else [hop_of(target, text) for text in place.jumps]
-    if (target.host, target.port) not in [(hop.host, hop.port) for hop in hops]:  # Host *, ProxyJump itself
-        for hop in hops:
-            via = await _reach(hop, deadline_s, stack, via, (*trail, target))
-    sock = None if via is not None else _socket(target, place, deadline_s, stack)
-    known = KnownHosts(place.known_hosts).of(place.name, place.port)
+async def _log_in(leg: Leg, sock: socket | None, via: SSHClientConnection | None) -> SSHClientConnection:
+    target, place = leg
+    known = KnownHosts(place.known_hosts).of(*place.known_as)
     ring = await open_ring(target, place)
-    try:
-        connection = await _log_in(target, place, known, ring, sock=sock, via=via)
-    finally:
-        if ring.agent is not None:
-            ring.agent.close()
-    stack.push_async_exit(_parting(connection))
-    return connection
-
-
-def _socket(target: Target, place: Place, deadline_s: float, stack: AsyncExitStack) -> socket:
-    if place.proxy_command:
-        return stack.enter_context(through_command(place.proxy_command, target.peer, target.environ))
-    sock = open_tcp(place.host, place.port, target.peer, deadline_s)
-    stack.callback(sock.close)
-    return sock
-
-
-async def _log_in(  # noqa: PLR0913 - what a connection depends on, each named at the call
-    target: Target,
-    place: Place,
-    known: Known,
-    ring: Ring,
-    *,
-    sock: socket | None,
-    via: SSHClientConnection | None,
-) -> SSHClientConnection:
     witness = Witness()
     try:
         return await asyncssh.connect(
@@ -129,6 +145,9 @@ async def _log_in(  # noqa: PLR0913 - what a connection depends on, each named a
         raise verdict(witness.key, known, place, target.peer) from None
     except (asyncssh.Error, OSError, ValueError) as error:
         raise translated(error, target.peer, login=_login_hint(target, ring)) from None
+    finally:
+        if ring.agent is not None:
+            ring.agent.close()
 
 
 def _methods(target: Target) -> str:

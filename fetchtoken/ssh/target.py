@@ -57,8 +57,8 @@ class Place:
     """What a target amounts to once ``~/.ssh/config`` was read.
 
     Attributes:
-        name: under which ``known_hosts`` knows it: its alias or its host name.
         host, port: where it listens.
+        known_as: name and port under which ``known_hosts`` has it; an alias has no port, as in OpenSSH.
         jumps: the hosts on the way, first to last, as ``[USER@]HOST[:PORT]``.
         proxy_command: a command that leads there, or an empty string.
         known_hosts: absolute paths, the one to add to first.
@@ -69,9 +69,9 @@ class Place:
         chooses_host_keys: whether ``HostKeyAlgorithms`` is set.
     """
 
-    name: str
     host: str
     port: int
+    known_as: tuple[str, int]
     jumps: tuple[str, ...]
     proxy_command: str
     known_hosts: tuple[str, ...]
@@ -92,22 +92,23 @@ def place_of(target: Target) -> Place:
         local_user = getpass.getuser()
     except (KeyError, OSError):
         raise ConfigError("this user has no name, which SSH needs", hint="set USER") from None
-    user, port = target.user or (), target.port or ()
     try:
         config = SSHClientConfig.load(
             None,
             target.config_files,
             *(False, False, False),  # neither a second reading, nor canonical, nor final
-            *(local_user, user, target.host, port),
+            *(local_user, target.user or (), target.host, target.port or ()),
         )
     except ConfigParseError as error:
         raise ConfigError(f"~/.ssh/config: {error}", hint=f"ssh -G {target.host}") from None
     found = _Reader(config, target)
     host = found.text("Hostname") or target.host
+    port = target.port or found.number("Port") or _DEFAULT_PORT
+    alias = found.text("HostKeyAlias")
     return Place(
-        name=found.text("HostKeyAlias") or host,
         host=host,
-        port=target.port or found.number("Port") or _DEFAULT_PORT,
+        port=port,
+        known_as=(alias, _DEFAULT_PORT) if alias else (host, port),
         jumps=tuple(hop.strip() for hop in found.text("ProxyJump").split(",") if hop.strip()),
         proxy_command=found.text("ProxyCommand"),
         known_hosts=found.known_hosts(),

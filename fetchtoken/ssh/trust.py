@@ -54,21 +54,21 @@ def verdict(key: SSHKey, known: Known, place: Place, peer: str) -> Unsafe:
         peer: how messages name it.
     """
     shown = fingerprint(key)
-    there = f"ssh-keygen -lf /etc/ssh/ssh_host_{key_type(key).lower()}_key.pub"
+    same_there = f"if `ssh-keygen -lf /etc/ssh/ssh_host_{key_type(key).lower()}_key.pub` there says the same"
     if not known.keys:
         return UnknownHost(
             f"{peer}: the host is unknown, its key is {shown}",
-            hint=f"if `{there}` there says the same: run this at a terminal, or ssh to it once",
-            host=place.name,
-            port=place.port,
+            compare=same_there,
+            host=place.known_as[0],
+            port=place.known_as[1],
             key=key,
             file=place.known_hosts[0],
         )
     same = [old for old in known.keys if old.algorithm == key.algorithm] or list(known.keys)
     before = ", ".join(fingerprint(old) for old in same[:_MOST_SHOWN])
-    pattern = host_pattern(place.name, place.port)
+    pattern = host_pattern(*place.known_as)
     forget = f"ssh-keygen -R '{pattern}' -f {place.known_hosts[0]}"
     return Unsafe(
         f"{peer}: the host key has changed: known is {before}, shown is {shown}",
-        hint=f"somebody may be in between; only if `{there}` there says the same: {forget}",
+        hint=f"somebody may be in between; only {same_there}: {forget}",
     )

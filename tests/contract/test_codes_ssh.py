@@ -2,9 +2,10 @@
 
 import json
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tests.support.places import open_directory
 from tests.support.programs import Machine, ended, program
 from tests.support.sshd import SshHost, agent_with, key_pair, ssh_host, ssh_host_with_password
 from tests.support.tokens import jwt
+from tests.support.wait import until_sync
 
 STALE = {"CODEX_CACHE_MAX_AGE": "0"}
 PASSWORD = "Tr0ub4dor and 3"
@@ -110,31 +112,31 @@ def _(stage: Stage) -> Ran:
 
 @case(FETCHTOKEN, 0, "ssh: a key of the agent's", says="eyJ")
 def _(stage: Stage) -> Ran:
-    with agent_with(stage.key) as socket:
+    with agent_with(stage.key) as agent:
         stage.key.unlink()
-        return stage.fetch(SSH_AUTH_SOCK=socket)
+        return stage.fetch(SSH_AUTH_SOCK=agent)
 
 
 @case(FETCHTOKEN, 0, "ssh: the key that is set, among many of the agent's", says="eyJ")
 def _(stage: Stage) -> Ran:
     others = [key_pair(stage.root / f"key{number}") for number in range(7)]
-    with agent_with(*others) as socket:
-        return stage.fetch(SSH_AUTH_SOCK=socket, CODEX_SSH_KEY=str(stage.key))
+    with agent_with(*others) as agent:
+        return stage.fetch(SSH_AUTH_SOCK=agent, CODEX_SSH_KEY=str(stage.key))
 
 
 @case(FETCHTOKEN, 0, "ssh: a public key that chooses one of the agent's", says="eyJ")
 def _(stage: Stage) -> Ran:
     others = [key_pair(stage.root / f"key{number}") for number in range(7)]
-    with agent_with(*others, stage.key) as socket:
+    with agent_with(*others, stage.key) as agent:
         stage.key.unlink()
-        return stage.fetch(SSH_AUTH_SOCK=socket, CODEX_SSH_KEY=f"{stage.key}.pub")
+        return stage.fetch(SSH_AUTH_SOCK=agent, CODEX_SSH_KEY=f"{stage.key}.pub")
 
 
 @case(FETCHTOKEN, 0, "ssh: an encrypted key that the agent holds", says="eyJ")
 def _(stage: Stage) -> Ran:
     locked = stage.lock_key()
-    with agent_with(locked, passphrase=PASSPHRASE) as socket:
-        return stage.fetch(SSH_AUTH_SOCK=socket)
+    with agent_with(locked, passphrase=PASSPHRASE) as agent:
+        return stage.fetch(SSH_AUTH_SOCK=agent)
 
 
 @case(FETCHTOKEN, 2, "ssh: an encrypted key that nobody holds", says="is encrypted", hint="ssh-add")
@@ -257,6 +259,27 @@ def _(stage: Stage) -> Ran:
     return ran
 
 
+@case(FETCHTOKEN, 0, "ssh: a host that an authority vouches for", says="eyJ")
+def _(stage: Stage) -> Ran:
+    stage.write(".ssh/known_hosts", "@cert-authority * " + stage.host.certify())
+    return stage.fetch()
+
+
+@case(FETCHTOKEN, 0, "ssh: a certified host whose own key is known", says="eyJ")
+def _(stage: Stage) -> Ran:
+    stage.host.certify()
+    return stage.fetch()
+
+
+@case(FETCHTOKEN, 8, "ssh: another authority vouches for the host", says="cannot be verified")
+def _(stage: Stage) -> Ran:
+    stage.host.certify()
+    stage.write(
+        ".ssh/known_hosts", "@cert-authority * " + key_pair(stage.root / "ca").with_suffix(".pub").read_text()
+    )
+    return stage.fetch()
+
+
 @case(FETCHTOKEN, 8, "ssh: the host key is revoked", says="revoked")
 def _(stage: Stage) -> Ran:
     stage.write(".ssh/known_hosts", stage.host.known_line() + "@revoked " + stage.host.known_line())
@@ -287,6 +310,12 @@ def _(stage: Stage) -> Ran:
 def _(stage: Stage) -> Ran:
     stage.key.chmod(0o644)
     return stage.fetch(CODEX_SSH_KEY=str(stage.key))
+
+
+@case(FETCHTOKEN, 6, "ssh: our usual key is readable by others", says="lets us in", hint="readable by group")
+def _(stage: Stage) -> Ran:
+    stage.key.chmod(0o644)
+    return stage.fetch()
 
 
 @case(FETCHTOKEN, 2, "ssh: the key file is missing", says="/no/such", hint="private key")
@@ -381,12 +410,39 @@ def _(stage: Stage) -> Ran:
     return _until_its_end(stage, process)
 
 
+@case(FETCHTOKEN, 130, "ssh: Ctrl-C before the host answers")
+def _(stage: Stage) -> Ran:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, ExitStack() as stack:
+        port = deaf.getsockname()[1]
+        for _ in range(3):  # who comes now fills its queue; the next one waits at its door
+            guest = stack.enter_context(socket.socket())
+            guest.settimeout(0)
+            guest.connect_ex(("127.0.0.1", port))
+        waiting = _waiting_for(port)
+        process = stage.start(FETCHTOKEN, CODEX_SSH_PORT=str(port))
+        until_sync(lambda: _waiting_for(port) > waiting)
+        process.send_signal(signal.SIGINT)
+        return ended(process)
+
+
+def _waiting_for(port: int) -> int:
+    """Return how many connections to a port are not answered yet (proc(5), SYN_SENT)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[2].endswith(f":{port:04X}") and row[3] == "02" for row in rows)
+
+
 def _until_its_end(stage: Stage, process: "subprocess.Popen[str]") -> Ran:
     """Wait for a command, then let go of the connection that was held."""
     try:
         return ended(process)
     finally:
         stage.host.peer.over.set()
+
+
+@case(FETCHTOKEN, 5, "ssh: the connection breaks off", says="ended the connection", hint="try again")
+def _(stage: Stage) -> Ran:
+    stage.host.install("kill -9 $PPID; sleep 1")
+    return stage.fetch()
 
 
 # What the command there says.

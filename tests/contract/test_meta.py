@@ -190,6 +190,8 @@ SOURCES = [
     *(f"0 ssh,local: {code}, then a token" for code in (3, 4, 5, 7)),
     *(f"{code} ssh,local: {code} stops the list" for code in (6, 8)),
     "130 ssh: Ctrl-C",
+    "130 ssh: Ctrl-C before the host answers",
+    "5 ssh: the connection breaks off",
     *(f"{code} local,remote: {code}, then 6" for code in (3, 4, 5, 7)),
     *(f"0 local,remote: {code}, then a token" for code in (3, 4, 5, 7)),
     "2 remote,local: 2 no URL stops the list",

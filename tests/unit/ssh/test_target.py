@@ -6,7 +6,7 @@ import pytest
 
 from fetchtoken.domain.errors import ConfigError
 from fetchtoken.domain.secret import Secret
-from fetchtoken.ssh.route import hop_of
+from fetchtoken.ssh.route import hop_of, itinerary
 from fetchtoken.ssh.target import GLOBAL_KNOWN_HOSTS, Place, Target, place_of
 
 
@@ -24,13 +24,8 @@ def place(home: Path, config: str = "", **more: object) -> Place:
 def test_without_a_configuration_a_host_is_what_its_name_says(tmp_path: Path):
     """Port 22, the usual known_hosts files, nobody on the way."""
     found = place_of(Target("box", 0, "", "box", str(tmp_path), {}))
-    assert (found.name, found.host, found.port, found.jumps, found.proxy_command) == (
-        "box",
-        "box",
-        22,
-        (),
-        "",
-    )
+    assert (found.host, found.port, found.known_as) == ("box", 22, ("box", 22))
+    assert (found.jumps, found.proxy_command) == ((), "")
     assert found.known_hosts == (f"{tmp_path}/.ssh/known_hosts", GLOBAL_KNOWN_HOSTS)
     assert (found.agent, found.only_these, found.key_files) == ("", False, ())
 
@@ -38,7 +33,7 @@ def test_without_a_configuration_a_host_is_what_its_name_says(tmp_path: Path):
 def test_an_alias_says_where_the_host_is(tmp_path: Path):
     """Host name, port and the name under which it is known come from the file."""
     found = place(tmp_path, "Host box\n  HostName box.example\n  Port 2222\n  HostKeyAlias the-box\n")
-    assert (found.name, found.host, found.port) == ("the-box", "box.example", 2222)
+    assert (found.host, found.port, found.known_as) == ("box.example", 2222, ("the-box", 22))
 
 
 def test_settings_go_before_the_file(tmp_path: Path):
@@ -121,3 +116,29 @@ def test_a_jump_host_that_is_none(tmp_path: Path, text: str):
     """Exit 2, and what was meant is named."""
     with pytest.raises(ConfigError, match=r"^ProxyJump in ~/\.ssh/config: "):
         hop_of(target(tmp_path), text)
+
+
+def way(home: Path, config: str, **more: object) -> list[str]:
+    return [leg.target.host for leg in itinerary(target(home, config, **more))]
+
+
+@pytest.mark.parametrize(
+    ("config", "hosts"),
+    [
+        ("", ["box"]),
+        ("Host box\n  ProxyJump a,b\n", ["a", "b", "box"]),
+        ("Host box\n  ProxyJump a\nHost a\n  ProxyJump b\n", ["b", "a", "box"]),
+        ("Host box\n  ProxyJump a,b\nHost b\n  ProxyJump c\n", ["a", "b", "box"]),
+        ("Host *\n  ProxyJump a\n", ["a", "box"]),
+        ("Host *\n  ProxyJump box\n", ["box"]),
+    ],
+)
+def test_the_way_leads_over_jump_hosts(tmp_path: Path, config: str, hosts: list[str]):
+    """Their own jump hosts count for the first; one that all hosts shall use is reached straight."""
+    assert way(tmp_path, config) == hosts
+
+
+def test_a_circle_ends(tmp_path: Path):
+    """Two hosts that lead to each other are exit 2."""
+    with pytest.raises(ConfigError, match="more than 8 hosts"):
+        way(tmp_path, "Host box\n  ProxyJump a\nHost a\n  ProxyJump b\nHost b\n  ProxyJump a\n")
