@@ -12,7 +12,9 @@ from broker.admin.service import AdminService
 from broker.domain.roster import Roster
 from broker.ops.backup import DRAFT
 from broker.ops.drafts import sweep_drafts
+from broker.ops.enrolment import Enrolment
 from broker.ops.home import Home
+from broker.ops.reach import Reach
 from broker.ops.secondlife import SecondLife
 from broker.ops.setup import require_key
 from broker.refresh.coordinator import Coordinator
@@ -53,17 +55,21 @@ class Parts:
     life: SecondLife
     tls: TlsKeeper | None
     """The certificate with which https is served here, if it is."""
+    enrolment: Enrolment
     service: AdminService
 
 
 @asynccontextmanager
-async def opened(home: Home, settings: Settings, tls: TlsKeeper | None = None) -> AsyncIterator[Parts]:
+async def opened(
+    home: Home, settings: Settings, tls: TlsKeeper | None = None, *, local_url: str = ""
+) -> AsyncIterator[Parts]:
     """Open store, journal and memory, and settle what a crash left; the caller holds the home's lock.
 
     Args:
         home: the home.
         settings: where its parts are.
         tls: what a daemon listens with; by default whatever the settings name, not read before it is asked.
+        local_url: where a daemon listens on a loopback address; empty where none is about to.
 
     Raises:
         NotFound: there is no master key.
@@ -112,6 +118,12 @@ async def opened(home: Home, settings: Settings, tls: TlsKeeper | None = None) -
             life=life,
             clock=clock,
             issuer=settings.issuer.url,
+            reach=Reach(
+                public_url=settings.server.public_url,
+                local_url=local_url,
+                # What others see behind a proxy is the proxy's.
+                certificate=None if settings.server.behind_proxy else settings.tls.cert,
+            ),
             refresh_at=settings.refresh.at,
             chance=_chance,
             tls=tls or keeper_of(settings),
@@ -129,6 +141,7 @@ async def opened(home: Home, settings: Settings, tls: TlsKeeper | None = None) -
             recovery=recovery,
             life=life,
             tls=desk.tls,
+            enrolment=Enrolment(store, roster, marks),
             service=AdminService(desk),
         )
     finally:

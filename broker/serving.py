@@ -7,6 +7,7 @@ import socket
 from asyncio import FIRST_COMPLETED
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -28,6 +29,7 @@ from broker.refresh.scheduler import Scheduler
 from broker.settings import Settings
 from broker.store.audit_writer import AuditWriter
 from broker.telemetry.requestlog import RequestLog
+from fetchtoken.net.url import is_loopback
 
 __all__ = ["OnReady", "serve"]
 
@@ -75,7 +77,9 @@ async def serve(
     signals = _Signals()
     tls = keeper_of(settings)
     context = None if tls is None else tls.start()
-    async with opened(home, settings, tls) as parts, AsyncExitStack() as stack:
+    url = url_of(settings, listener)
+    local_url = url if is_loopback(urlsplit(url).hostname or "") else ""
+    async with opened(home, settings, tls, local_url=local_url) as parts, AsyncExitStack() as stack:
         began = parts.store.trail.began
         if began is not None and began.reason in ALARMS:
             _log.error("audit_trail_broken", reason=began.reason, todo="codex-broker audit verify")
@@ -88,6 +92,7 @@ async def serve(
             roster=parts.roster,
             desk=TokenDesk(parts.roster, parts.coordinator, audit, parts.clock),
             health=health,
+            enrolment=parts.enrolment,
             key_hash_key=parts.store.api_key_hash_key,
             lines=lines,
             hosts=known_hosts(settings.server.public_url, listener.getsockname()[1]),
@@ -99,7 +104,6 @@ async def serve(
         scheduler.take(parts.roster.accounts())
         api = await serve_api(app, listener, context=context, stop_within_s=_REQUESTS_END_WITHIN_S)
         admin = await _serve_admin(home, parts)
-        url = url_of(settings, listener)
         _log.info("ready", url=url, home=str(home.path), accounts=len(parts.roster.accounts()))
         follower = Follower(parts, scheduler, health, manager or Manager(), url)
         if manager is not None:

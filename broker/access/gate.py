@@ -27,6 +27,10 @@ class Limits(NamedTuple):
     """Refused keys, for each address."""
     reads: Rate
     """Requests, for each client."""
+    joins: Rate = Rate(burst=20, per_s=1 / 15)
+    """Attempts to join that made no client, for each address."""
+    all_joins: Rate = Rate(burst=500, per_s=5.0)
+    """The same, for all addresses together."""
 
 
 DEFAULT_LIMITS = Limits(failures=Rate(burst=20, per_s=1 / 3), reads=Rate(burst=1000, per_s=100.0))
@@ -54,6 +58,8 @@ class Gate:
         self._familiar_failures = Buckets(limits.failures)
         self._reads = Buckets(limits.reads)
         self._familiar = Recent(_GOOD_FOR_S)
+        self._joins = Buckets(limits.joins)
+        self._all_joins = Buckets(limits.all_joins)
 
     def trial(self, address: str, key: str, ticks_s: float) -> Trial:
         """Return a trial, before the key is looked at.
@@ -96,6 +102,21 @@ class Gate:
         wait_s = self._reads.take(client.key_id, ticks_s)
         if wait_s:
             raise _limited("too many requests of this client", wait_s)
+
+    def attempt(self, address: str, ticks_s: float) -> None:
+        """Have an attempt to join paid for, by its address and by all, before anything is looked at.
+
+        Raises:
+            Refused: ``rate_limited``.
+        """
+        for budget, payer in ((self._joins, limit_key(address)), (self._all_joins, "")):
+            if wait_s := budget.take(payer, ticks_s):
+                raise _limited("too many attempts to join", wait_s)
+
+    def joined(self, address: str, ticks_s: float) -> None:
+        """Give back what an attempt cost that made a client."""
+        self._joins.give(limit_key(address), ticks_s)
+        self._all_joins.give("", ticks_s)
 
 
 def _limited(detail: str, wait_s: float) -> Refused:

@@ -4,12 +4,14 @@ import os
 from typing import Any
 
 from broker.admin.desk import Desk
-from broker.admin.views import client_detail, client_view
+from broker.admin.grants import account_ids, default_id, scopes_of
+from broker.admin.views import client_detail, client_view, invite_view
 from broker.admin.wire import Actor
 from broker.domain.apikey import ApiKey, new_key
 from broker.domain.audit import Action
-from broker.domain.client import SCOPES
+from broker.domain.invite import Invite
 from broker.domain.records import Client
+from broker.store.enrolment import revoke_invite, waiting
 from fetchtoken.domain.errors import ConfigError
 from fetchtoken.domain.names import check_name
 
@@ -44,41 +46,46 @@ class ClientOperations:
         """
         desk = self._desk
         check_name(name, "client")
-        granted = self._ids(accounts)
+        granted = account_ids(self._desk, accounts)
         key = new_key("cbk", os.urandom)
         client = await desk.store.add_client(
             name,
             key,
             desk.record(Action.CLIENT_ADDED, actor, client=name, detail=",".join(accounts)),
             accounts=granted,
-            default_account=self._default(default, granted),
-            scopes=_scopes(scopes),
+            default_account=default_id(self._desk, default, granted),
+            scopes=scopes_of(scopes),
             expires_at=None if expires_s is None else desk.clock() + expires_s,
         )
         return self._with_key(client, key)
 
     async def client_list(self, actor: Actor) -> list[dict[str, Any]]:  # noqa: ARG002 - all take one
-        """Return every client."""
+        """Return every client, and every code that waits to make one, by name."""
         names, now_s = self._desk.account_names(), self._desk.clock()
-        return [client_view(client, names, now_s) for client in self._desk.roster.clients()]
+        rows = [client_view(client, names, now_s) for client in self._desk.roster.clients()]
+        rows += [invite_view(invite, names, now_s) for invite in await waiting(self._desk.store)]
+        return sorted(rows, key=lambda row: str(row["client"]))
 
     async def client_show(self, actor: Actor, name: str) -> dict[str, Any]:  # noqa: ARG002 - same
-        """Return one client."""
+        """Return one client, or the code that waits to make it."""
+        invite = await self._invited(name)
+        if invite is not None:
+            return invite_view(invite, self._desk.account_names(), self._desk.clock())
         return client_detail(self._desk.client(name), self._desk.account_names(), self._desk.clock())
 
     async def client_grant(
         self, actor: Actor, name: str, accounts: list[str], default: str | None = None
     ) -> dict[str, Any]:
         """Let a client use more accounts, and choose its default."""
-        desk, client, added = self._desk, self._desk.client(name), self._ids(accounts)
-        chosen = self._default(default, client.accounts | added)
+        desk, client, added = self._desk, self._desk.client(name), account_ids(self._desk, accounts)
+        chosen = default_id(self._desk, default, client.accounts | added)
         detail = "granted " + ",".join(accounts)
         audit = desk.record(Action.CLIENT_CHANGED, actor, client=name, detail=detail)
         return self._took(await desk.store.change_grants(client.id, audit, add=added, default_account=chosen))
 
     async def client_ungrant(self, actor: Actor, name: str, accounts: list[str]) -> dict[str, Any]:
         """Take accounts away from a client."""
-        desk, client, taken = self._desk, self._desk.client(name), self._ids(accounts)
+        desk, client, taken = self._desk, self._desk.client(name), account_ids(self._desk, accounts)
         detail = "took away " + ",".join(accounts)
         audit = desk.record(Action.CLIENT_CHANGED, actor, client=name, detail=detail)
         return self._took(await desk.store.change_grants(client.id, audit, remove=taken))
@@ -97,23 +104,23 @@ class ClientOperations:
         return self._with_key(await desk.store.rotate_client(client.id, key, audit), key)
 
     async def client_revoke(self, actor: Actor, name: str) -> dict[str, Any]:
-        """Refuse a client's key from now on."""
-        desk, client = self._desk, self._desk.client(name)
+        """Refuse a client's key from now on, or the code that waits to make it."""
+        desk = self._desk
+        if (invite := await self._invited(name)) is not None:
+            audit = desk.record(Action.INVITE_ENDED, actor, client=name)
+            await desk.marks.reached(await revoke_invite(desk.store, name, audit))
+            return invite_view(invite, desk.account_names(), desk.clock()) | {"state": "revoked"}
+        client = desk.client(name)
         audit = desk.record(Action.CLIENT_REVOKED, actor, client=name)
         if client.revoked_at is not None:
             return self._took(client)
         return self._took(await desk.store.revoke_client(client.id, audit))
 
-    def _ids(self, names: list[str]) -> frozenset[int]:
-        return frozenset(self._desk.account(name).id for name in names)
-
-    def _default(self, name: str | None, granted: frozenset[int]) -> int | None:
-        if name is None:
+    async def _invited(self, name: str) -> Invite | None:
+        """Return the invite of a client that is not there yet."""
+        if self._desk.roster.client(name) is not None:
             return None
-        account = self._desk.account(name)
-        if account.id not in granted:
-            raise ConfigError(f"the default {name} is not among the accounts", hint=f"add --account {name}")
-        return account.id
+        return next((invite for invite in await waiting(self._desk.store) if invite.name == name), None)
 
     def _took(self, client: Client) -> dict[str, Any]:
         self._desk.roster.put_client(client)
@@ -128,11 +135,3 @@ class ClientOperations:
             "scopes": view["scopes"],
             "expires_at": view["expires_at"],
         }
-
-
-def _scopes(names: list[str]) -> frozenset[str]:
-    scopes = frozenset(name.strip() for name in names)
-    if not scopes or not scopes <= SCOPES:
-        wrong = ", ".join(sorted(scopes - SCOPES)) or "nothing"
-        raise ConfigError(f"no such scope: {wrong[:80]}", hint=f"one or more of {', '.join(sorted(SCOPES))}")
-    return scopes

@@ -8,6 +8,7 @@ from broker.domain.audit import Action
 from broker.domain.records import Account, AuditRecord, Client
 from broker.domain.roster import Roster
 from broker.ops.home import Home
+from broker.ops.reach import Reach
 from broker.ops.secondlife import SecondLife
 from broker.refresh.coordinator import Coordinator
 from broker.refresh.highwater import HighWater
@@ -36,6 +37,8 @@ class Desk:
     """From -1 to 1."""
     issuer: str
     """The only issuer whose logins come in."""
+    reach: Reach
+    """Where other machines find this broker."""
     refresh_at: float
     """Part of a token's life after which it is due."""
     tls: TlsKeeper | None

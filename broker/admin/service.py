@@ -13,6 +13,7 @@ from broker.admin.backup import BackupOperations
 from broker.admin.checks import CheckOperations
 from broker.admin.clients import ClientOperations
 from broker.admin.desk import Desk
+from broker.admin.invites import InviteOperations
 from broker.admin.keys import KeyOperations
 from broker.admin.login import LoginOperations
 from broker.admin.rescue import RescueOperations
@@ -42,6 +43,7 @@ class AdminService:
             LoginOperations,
             RescueOperations,
             ClientOperations,
+            InviteOperations,
             AuditOperations,
             BackupOperations,
             CheckOperations,

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from broker.domain.invite import Invite
 from broker.domain.records import Account, Client, LateAnswer
 from broker.domain.trouble import still_safe, trouble_of
 from fetchtoken.domain.instants import to_rfc3339
 
-__all__ = ["account_detail", "account_view", "client_detail", "client_view"]
+__all__ = ["account_detail", "account_view", "client_detail", "client_view", "invite_view"]
 
 
 def _instant(epoch_s: float | None) -> str | None:
@@ -74,6 +75,24 @@ def client_view(client: Client, names: Mapping[int, str], now_s: float) -> dict[
         "default": names.get(client.default_account or 0),
         "scopes": sorted(client.scopes),
         "expires_at": _instant(client.expires_at),
+    }
+
+
+def invite_view(invite: Invite, names: Mapping[int, str], now_s: float) -> dict[str, Any]:
+    """Return a code that waits to be used as ``client list`` shows it; it expires, not yet the client.
+
+    Args:
+        invite: the invite.
+        names: account name by id.
+        now_s: epoch seconds.
+    """
+    return {
+        "client": invite.name,
+        "state": "invited" if now_s < invite.expires_at else "invite expired",
+        "accounts": sorted(names[account] for account in invite.accounts if account in names),
+        "default": names.get(invite.default_account or 0),
+        "scopes": sorted(invite.scopes),
+        "expires_at": _instant(invite.expires_at),
     }
 
 

@@ -1,12 +1,13 @@
 """The aiohttp application, put together from explicit parts."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 
 from aiohttp import hdrs
-from aiohttp.web import Application, Request, Response
+from aiohttp.web import Application, Request, Response, StreamResponse
 
 from broker.access.gate import Gate
 from broker.access.ports import Lines
@@ -16,8 +17,9 @@ from broker.api.call import Call
 from broker.api.directory import DirectoryHandlers
 from broker.api.endpoint import LARGEST_BODY, Door
 from broker.api.health import HealthHandlers
+from broker.api.join import JoinHandlers
 from broker.api.peers import Peers
-from broker.api.ports import Health
+from broker.api.ports import Enrolment, Health
 from broker.api.problems import NO_STORE, X_REQUEST_ID, ProblemError
 from broker.api.routes import Route, Table, table
 from broker.api.token import TokenHandlers
@@ -27,14 +29,13 @@ from fetchtoken.domain.jsontext import dumps
 
 __all__ = ["build_app"]
 
-_METHODS = "GET, HEAD, OPTIONS"
-
 
 def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches, by name
     *,
     roster: Roster,
     desk: TokenDesk,
     health: Health,
+    enrolment: Enrolment,
     key_hash_key: bytes,
     lines: Lines | None = None,
     hosts: frozenset[str] = frozenset(),
@@ -50,6 +51,7 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
         roster: accounts and clients in memory; kept current by others.
         desk: decides who gets which token.
         health: knows what ``/readyz`` says.
+        enrolment: redeems invite codes.
         key_hash_key: the store's hashing key for API keys.
         lines: where one line for each request goes; nowhere by default.
         hosts: ``Host`` headers to accept (:func:`broker.api.hosts.known_hosts`); empty for all.
@@ -59,8 +61,9 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
         clock: returns epoch seconds.
         ticks: returns seconds on a clock that does not go back.
     """
+    gate = Gate() if gate is None else gate
     door = Door(
-        authenticator=Authenticator(roster, key_hash_key, Gate() if gate is None else gate),
+        authenticator=Authenticator(roster, key_hash_key, gate),
         peers=Peers(behind_proxy),
         hosts=hosts,
         lines=NoRequestLog() if lines is None else lines,
@@ -91,43 +94,60 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
             healthz=probes.healthz,
             readyz=probes.readyz,
             openapi=openapi,
+            join=JoinHandlers(enrolment, gate).join,
         )
     )
     app = Application(client_max_size=LARGEST_BODY)
+    by_path: defaultdict[str, list[Route]] = defaultdict(list)
     for route in routes:
-        _serve(app, door, route)
+        by_path[route.path].append(route)
+    for path, held in by_path.items():
+        _serve(app, door, path, held)
     app.router.add_route("*", "/{path:.*}", door.open("", _not_found), expect_handler=_no_expectations)
     return app
 
 
-def _serve(app: Application, door: Door, route: Route) -> None:
-    """Add a route's methods, and the answer to all others."""
-    if route.keyed is not None:
-        endpoint = door.keyed(route.path, route.keyed)
-    else:
-        assert route.public is not None  # noqa: S101 - a route has one of the two
-        endpoint = door.open(route.path, route.public)
-    resource = app.router.add_resource(route.path)
-    others = {"OPTIONS": _options, "*": _not_allowed}
-    handlers = {"GET": endpoint, "HEAD": endpoint} | {
-        method: door.open(route.path, handler) for method, handler in others.items()
-    }
-    for method, handler in handlers.items():
-        resource.add_route(method, handler, expect_handler=_no_expectations)
+def _serve(app: Application, door: Door, path: str, routes: Iterable[Route]) -> None:
+    """Add a path's methods, and the answer to all others."""
+    resource = app.router.add_resource(path)
+    known: list[str] = []
+    for route in routes:
+        if route.keyed is not None:
+            endpoint = door.keyed(path, route.keyed)
+        else:
+            assert route.public is not None  # noqa: S101 - a route has one of the two
+            endpoint = door.open(path, route.public, reads_body=route.body is not None)
+        expect = _no_expectations if route.body is None else _go_on
+        for method in route.methods:
+            resource.add_route(method, endpoint, expect_handler=expect)
+        known += route.methods
+    allowed = ", ".join([*known, "OPTIONS"])
 
+    async def options(call: Call) -> Response:
+        """Say which methods there are; no other origin is let in."""
+        headers = {**NO_STORE, hdrs.ALLOW: allowed, X_REQUEST_ID: call.request_id}
+        return Response(status=204, headers=headers)
 
-async def _options(call: Call) -> Response:
-    """Say which methods there are; no other origin is let in."""
-    return Response(status=204, headers={**NO_STORE, hdrs.ALLOW: _METHODS, X_REQUEST_ID: call.request_id})
+    async def not_allowed(_call: Call) -> Response:
+        raise ProblemError("method_not_allowed", f"this path takes {allowed}", {hdrs.ALLOW: allowed})
 
-
-async def _not_allowed(_call: Call) -> Response:
-    raise ProblemError("method_not_allowed", f"this path takes {_METHODS}", {hdrs.ALLOW: _METHODS})
+    resource.add_route("OPTIONS", door.open(path, options), expect_handler=_no_expectations)
+    resource.add_route("*", door.open(path, not_allowed), expect_handler=_no_expectations)
 
 
 async def _not_found(_call: Call) -> Response:
     raise ProblemError("not_found", "there is nothing at this path")
 
 
-async def _no_expectations(_request: Request) -> None:
+async def _no_expectations(_request: Request) -> StreamResponse | None:
     """Answer at once: no body is wanted, so no ``100 Continue`` is due (RFC 9110 §10.1.1)."""
+    return None
+
+
+async def _go_on(request: Request) -> StreamResponse | None:
+    """Ask for the body that is waited with; any other expectation is passed over."""
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # What was written is no part of the answer (as aiohttp's own handler does).
+        request.writer.output_size = 0
+    return None

@@ -60,11 +60,13 @@ class Door:
         self._clock = clock
         self._ticks = ticks
 
-    def open(self, route: str, handler: OpenHandler) -> Callable[[Request], Awaitable[Response]]:
-        """Wrap a handler that answers anyone."""
+    def open(
+        self, route: str, handler: OpenHandler, *, reads_body: bool = False
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Wrap a handler that answers anyone; one that reads a body bounds it itself."""
 
         async def endpoint(request: Request) -> Response:
-            return await self._answered(route, request, handler, keyed=False)
+            return await self._answered(route, request, handler, keyed=False, reads_body=reads_body)
 
         return endpoint
 
@@ -77,7 +79,13 @@ class Door:
         return endpoint
 
     async def _answered(
-        self, route: str, request: Request, handler: Callable[..., Awaitable[Response]], *, keyed: bool
+        self,
+        route: str,
+        request: Request,
+        handler: Callable[..., Awaitable[Response]],
+        *,
+        keyed: bool,
+        reads_body: bool = False,
     ) -> Response:
         headers = request.headers
         call = Call(
@@ -89,7 +97,7 @@ class Door:
         )
         code = ""
         try:
-            self._check(request)
+            self._check(request, reads_body=reads_body)
             response = await (handler(call, self._client(call)) if keyed else handler(call))
         except Refused as problem:
             code = problem.code
@@ -125,9 +133,13 @@ class Door:
         call.client = client.name
         return client
 
-    def _check(self, request: Request) -> None:
-        """Refuse a body that is large or of unknown size, since no route reads one, and unknown hosts."""
-        if request.body_exists and (request.content_length is None or request.content_length > LARGEST_BODY):
-            raise ProblemError("content_too_large", "no route here takes a body")
+    def _check(self, request: Request, *, reads_body: bool) -> None:
+        """Refuse unknown hosts, and a body that is large; one of unknown size, too, where nobody reads it."""
+        length = request.content_length
+        if request.body_exists and (length is None or length > LARGEST_BODY):
+            if not reads_body:
+                raise ProblemError("content_too_large", "this route takes no body")
+            if length is not None:
+                raise ProblemError("content_too_large", "the body is too large")
         if self._hosts and not is_known_host(request.headers.get(hdrs.HOST), self._hosts):
             raise ProblemError("misdirected_request", "this broker is not known by that name")

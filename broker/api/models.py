@@ -6,7 +6,17 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from broker.api.problems import Code
 
-__all__ = ["AccountList", "AccountState", "CodexTokens", "Problem", "Status", "TokenAnswer", "Whoami"]
+__all__ = [
+    "AccountList",
+    "AccountState",
+    "CodexTokens",
+    "JoinAnswer",
+    "JoinRequest",
+    "Problem",
+    "Status",
+    "TokenAnswer",
+    "Whoami",
+]
 
 
 class _Shape(BaseModel):
@@ -69,6 +79,29 @@ class AccountList(_Shape):
     """The accounts that a client may see."""
 
     accounts: list[AccountState]
+
+
+class JoinRequest(BaseModel):
+    """An invite code, sent once; unknown fields are passed over."""
+
+    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
+
+    code: str = Field(description="``cbi_…``, as codex-broker invite printed it", max_length=128)
+    nonce: str = Field(
+        description="Chosen by chance and kept until there is an answer: with it the same answer comes again",
+        pattern=r"^[A-Za-z0-9_-]{32,128}$",
+    )
+    name: str = Field(
+        default="", description="The machine's name, for the audit trail", pattern=r"^[A-Za-z0-9._-]{0,64}$"
+    )
+
+
+class JoinAnswer(_Shape):
+    """A new client, its API key, and the names of what it was granted."""
+
+    api_key: str
+    client: str
+    accounts: list[str]
 
 
 class Status(_Shape):

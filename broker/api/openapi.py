@@ -18,8 +18,8 @@ __all__ = ["document"]
 _DESCRIPTION = """\
 Serves access tokens of OpenAI Codex accounts to clients with an API key.
 
-Every path answers HEAD like GET without the body and without an audit record, OPTIONS with its
-methods, and any other method with 405 `method_not_allowed`; a path that is not here is 404
+Every path with GET answers HEAD like it without the body and without an audit record, every path OPTIONS
+with its methods, and any other method with 405 `method_not_allowed`; a path that is not here is 404
 `not_found`. Every problem is RFC 9457 `application/problem+json` with a `code`. Every answer has
 `X-Request-Id`, and takes over the one it was sent where that is sane.
 """
@@ -37,9 +37,13 @@ def document(routes: Iterable[Route], *, public_url: str = "") -> dict[str, Any]
         public_url: where clients reach the broker, if that is known.
     """
     listed = list(routes)
-    shapes: list[type[BaseModel]] = [Problem, *(route.answer for route in listed if route.answer is not None)]
+    answers: list[type[BaseModel]] = [
+        Problem,
+        *(route.answer for route in listed if route.answer is not None),
+    ]
+    bodies = [route.body for route in listed if route.body is not None]
     _, definitions = models_json_schema(
-        [(shape, "serialization") for shape in shapes],
+        [*((shape, "serialization") for shape in answers), *((shape, "validation") for shape in bodies)],
         ref_template="#/components/schemas/{model}",
     )
     return {
@@ -51,12 +55,19 @@ def document(routes: Iterable[Route], *, public_url: str = "") -> dict[str, Any]
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": public_url or "/"}],
-        "paths": {route.path: {"get": _operation(route)} for route in listed},
+        "paths": _paths(listed),
         "components": {
             "schemas": definitions["$defs"],
             "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "cbk_…"}},
         },
     }
+
+
+def _paths(routes: Iterable[Route]) -> dict[str, Any]:
+    paths: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for route in routes:
+        paths[route.path][route.method.lower()] = _operation(route)
+    return dict(paths)
 
 
 def _operation(route: Route) -> dict[str, Any]:
@@ -70,13 +81,17 @@ def _operation(route: Route) -> dict[str, Any]:
     for code in route.codes():
         by_status[STATUS_OF[code]].append(code)
     responses |= {str(status): _problem(status, codes) for status, codes in sorted(by_status.items())}
-    return {
+    operation = {
         "operationId": route.name,
         "summary": route.summary,
         "security": [{"apiKey": []}] if route.keyed else [],
         "parameters": _parameters(route),
         "responses": responses,
     }
+    if route.body is not None:
+        schema = {"$ref": f"#/components/schemas/{route.body.__name__}"}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation
 
 
 def _success(route: Route) -> dict[str, Any]:

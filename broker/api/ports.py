@@ -2,7 +2,50 @@
 
 from typing import Protocol
 
-__all__ = ["Health"]
+from broker.domain.apikey import ApiKey
+from broker.domain.records import AuditRecord, Client
+from fetchtoken.domain.secret import Secret
+
+__all__ = ["Enrolment", "Health", "Joined"]
+
+
+class Joined(Protocol):
+    """What an invite code brought."""
+
+    @property
+    def client(self) -> Client:
+        """The client that it made."""
+        ...
+
+    @property
+    def api_key(self) -> Secret:
+        """Its key."""
+        ...
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Names of the accounts granted."""
+        ...
+
+    @property
+    def first(self) -> bool:
+        """Whether it was made just now; else its machine was told again."""
+        ...
+
+
+class Enrolment(Protocol):
+    """Whoever knows the invite codes."""
+
+    async def redeem(self, code: ApiKey, nonce: Secret, audit: AuditRecord) -> Joined | None:
+        """Make a code's client, or tell who sends the same nonce the same again, for a while.
+
+        Returns:
+            ``None`` where the code is unknown, used, expired, revoked or void.
+
+        Raises:
+            FetchTokenError: the store does not answer.
+        """
+        ...
 
 
 class Health(Protocol):

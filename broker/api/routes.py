@@ -5,7 +5,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from broker.api.endpoint import ClientHandler, OpenHandler
-from broker.api.models import AccountList, Status, TokenAnswer, Whoami
+from broker.api.models import AccountList, JoinAnswer, JoinRequest, Status, TokenAnswer, Whoami
 from broker.api.problems import Code
 
 __all__ = ["EVERYWHERE", "KEYED", "Route", "Table", "table"]
@@ -29,7 +29,7 @@ _TOKEN: tuple[Code, ...] = (
 
 
 class Route(NamedTuple):
-    """One path that is read with GET or HEAD."""
+    """One operation: a path and a method. Who answers GET answers HEAD too."""
 
     path: str
     name: str
@@ -43,6 +43,14 @@ class Route(NamedTuple):
     """It takes ``min_valid`` and conditions, and answers as text on demand."""
     public: OpenHandler | None = None
     keyed: ClientHandler | None = None
+    method: str = "GET"
+    body: type[BaseModel] | None = None
+    """The shape of the JSON that is sent; ``None`` where no body is read."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What the router lets through to it."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
     def codes(self) -> tuple[Code, ...]:
         """Return all problems that it may answer."""
@@ -59,6 +67,7 @@ class Table(NamedTuple):
     healthz: OpenHandler
     readyz: OpenHandler
     openapi: OpenHandler
+    join: OpenHandler
 
 
 def table(handlers: Table) -> tuple[Route, ...]:
@@ -89,6 +98,16 @@ def table(handlers: Table) -> tuple[Route, ...]:
             "States and expiries of the accounts granted; with scope admin, of all",
             AccountList,
             keyed=handlers.accounts,
+        ),
+        Route(
+            "/join",
+            "join",
+            "An invite code, sent once, becomes a client with an API key",
+            JoinAnswer,
+            ("invalid_request", "invalid_token", "rate_limited", "unavailable"),
+            public=handlers.join,
+            method="POST",
+            body=JoinRequest,
         ),
         Route("/healthz", "healthz", "Whether the daemon answers", Status, public=handlers.healthz),
         Route(

@@ -9,7 +9,7 @@ from broker.cli.durations import parse_duration_s
 from broker.cli.options import ClientName, ConfigOption, HomeOption, JsonOption
 from broker.cli.place import Place
 
-__all__ = ["client"]
+__all__ = ["DefaultOption", "ScopeOption", "client"]
 
 COLUMNS = {
     "client": "CLIENT",
@@ -30,6 +30,9 @@ DefaultOption = Annotated[
 ]
 
 
+ScopeOption = Annotated[str, typer.Option("--scope", metavar="LIST", help="token, quota, admin.")]
+
+
 @client.command()
 def add(  # noqa: PLR0913 - its options
     name: ClientName,
@@ -38,7 +41,7 @@ def add(  # noqa: PLR0913 - its options
         list[str], typer.Option("--account", metavar="ACCOUNT", help="May use this one; repeatable.")
     ],
     default: DefaultOption = None,
-    scope: Annotated[str, typer.Option("--scope", metavar="LIST", help="token, quota, admin.")] = "token",
+    scope: ScopeOption = "token",
     expires: Annotated[
         str | None, typer.Option("--expires", metavar="TIME", help="The key's life, such as 90d or 12h.")
     ] = None,
@@ -55,14 +58,14 @@ def add(  # noqa: PLR0913 - its options
 
 @client.command("list")
 def list_(*, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the clients and what they may use."""
+    """List the clients and what they may use, and the codes that wait to make one."""
     clients = Place(home, config).call("client_list")
     if as_json:
         speech.value(clients)
     elif clients:
         speech.table(clients, COLUMNS)
     else:
-        speech.note("there are no clients yet; codex-broker client add NAME --account ACCOUNT makes one")
+        speech.note("there are no clients yet; codex-broker invite NAME --account ACCOUNT makes one")
 
 
 @client.command()
@@ -110,7 +113,7 @@ def rotate(
 
 @client.command()
 def revoke(name: ClientName, *, home: HomeOption = None, config: ConfigOption = None) -> None:
-    """Refuse a client's key from now on."""
+    """Refuse a client's key from now on, or the code that waits to make it."""
     Place(home, config).call("client_revoke", name=name)
     speech.data(f"revoked {name}")
 

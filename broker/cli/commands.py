@@ -9,6 +9,7 @@ from broker.cli.audit import audit
 from broker.cli.backup import backup, restore
 from broker.cli.client import client
 from broker.cli.daemon import check, init, serve, up
+from broker.cli.invite import invite
 from broker.cli.key import key
 from broker.cli.trying import demo, sandbox
 
@@ -24,6 +25,7 @@ def add_commands(app: typer.Typer) -> None:
         app.command()(command)
     app.add_typer(account, name="account")
     app.add_typer(client, name="client")
+    app.command()(invite)
     app.add_typer(audit, name="audit")
     app.add_typer(key, name="key")
     app.command()(backup)

@@ -18,7 +18,7 @@ from broker.ops.home import Home
 from broker.ops.marker import last_seen, make_marker, marker_in, see
 from broker.refresh.highwater import HighWater
 from broker.refresh.vigil import Vigil
-from broker.store.lives import Cause, homes, restore, settle_in
+from broker.store.lives import Cause, homes, restore, settle_in, void_invites
 from broker.store.store import Store
 from fetchtoken.domain.instants import to_rfc3339
 
@@ -156,6 +156,8 @@ class SecondLife:
         for account in changed:
             self._roster.put_account(account)
         await self._marks.keep(*changed)
+        if ended := await void_invites(self._store, cause):
+            _log.warning("invites_ended", why=str(why), clients=sorted(ended)[:_MOST_NAMED])
         if changed:
             names = sorted(account.name for account in changed)[:_MOST_NAMED]
             # A command without a daemon prints errors between its own words; this is told in them.

@@ -110,6 +110,12 @@ class HighWater:
             names = [account.name for account in accounts]
             _log.error("high_water_not_written", file=self._path, error=error.strerror, accounts=names)
 
+    async def reached(self, revision: int) -> None:
+        """Mark how far the store has got, where no login moved, so that it is noticed if it is put back."""
+        self.top = max(self.top, revision)
+        self._pending.append(self._line(_TOP, Mark(0, self.top)))
+        await self.keep()
+
     async def gone(self, account: Account) -> None:
         """Mark a login that leaves the store, so that a store in which it still is counts as put back."""
         self._raise(account.login_id, Mark(account.generation, account.revision + 1))

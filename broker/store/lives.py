@@ -10,11 +10,12 @@ from broker.domain.account import Event, State, step
 from broker.domain.audit import Action
 from broker.domain.records import Account, AuditRecord
 from broker.domain.secondlife import Why, word_of
+from broker.store.invites import end_invites, read_waiting
 from broker.store.store import Store
 from broker.store.tables import accounts, meta
 from broker.store.work import Work
 
-__all__ = ["Cause", "homes", "restore", "settle_in"]
+__all__ = ["Cause", "homes", "restore", "settle_in", "void_invites"]
 
 _HOME = "home:"
 """Keys of the values that name the homes a store is used from."""
@@ -71,6 +72,20 @@ async def restore(
             await replace(work, audit=audit._replace(account=account.name)).log()
             changed.append(await work.account(account.id))
     return changed
+
+
+async def void_invites(store: Store, cause: Cause) -> list[str]:
+    """Void the codes that wait to be used: in another life of the store they may have been.
+
+    Returns:
+        The names of the clients that they would have made.
+    """
+    async with store.database.read() as connection:
+        if not await read_waiting(connection):
+            return []
+    audit = AuditRecord(cause.at, Action.INVITE_ENDED)
+    async with store._work(audit) as work:  # noqa: SLF001 - same
+        return [invite.name for invite in await end_invites(work, str(cause.why))]
 
 
 async def _above(work: Work, above: int) -> Work:

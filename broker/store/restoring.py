@@ -2,7 +2,7 @@
 
 To the issuer two copies of one store are two holders of each login. So every account comes in marked
 restored: what is live is served, nothing is sent by itself. What was being sent when the dump was
-made has its journal elsewhere, if anywhere, and is in doubt.
+made has its journal elsewhere, if anywhere, and is in doubt. Invite codes of the dump are void.
 """
 
 import os
@@ -16,7 +16,7 @@ from broker.seal.box import Seal
 from broker.store.dump import Row, load
 from broker.store.engine import Database
 from broker.store.setup import is_known, migrating, stamp, upgrade
-from broker.store.tables import accounts
+from broker.store.tables import accounts, invites
 from fetchtoken.domain.errors import ConfigError
 
 __all__ = ["as_restored", "has_tables", "restore_store"]
@@ -82,6 +82,9 @@ def as_restored(table: str, row: Row, made_at: str) -> Row:
         row: values by column, of whatever schema.
         made_at: when the dump was made, for people.
     """
+    if table == invites.name:
+        # Whether the code was used since the dump was made is not in it.
+        return row if row["ended"] else row | {"ended": str(Why.BACKUP)}
     if table != accounts.name:
         return row
     state = State(row["state"])

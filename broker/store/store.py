@@ -27,6 +27,7 @@ from broker.store import accounts as _accounts
 from broker.store import clients as _clients
 from broker.store import commit as _commit
 from broker.store import held as _held
+from broker.store import invites as _invites
 from broker.store import rotation as _rotation
 from broker.store.audit import read_audit
 from broker.store.changes import bump, read_changes, read_counter
@@ -381,10 +382,12 @@ class Store:
             expires_at: epoch seconds, or ``None`` for never.
 
         Raises:
-            ConfigError: the name is taken (code ``client_exists``), or the default is not granted.
+            ConfigError: the name is taken (code ``client_exists``) or waits for an invite's code to be
+                used (``invite_waiting``), or the default is not granted.
             NotFound: an account is gone.
         """
         async with self._work(audit) as work:
+            await _invites.check_free(work, name)
             return await _clients.add_client(
                 work,
                 name,

@@ -22,6 +22,8 @@ __all__ = [
     "audit_heads",
     "clients",
     "grants",
+    "invite_grants",
+    "invites",
     "meta",
     "metadata",
     "orphans",
@@ -111,6 +113,32 @@ grants = Table(
     "grants",
     metadata,
     Column("client", ForeignKey("clients.id", ondelete="CASCADE"), primary_key=True),
+    Column("account", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+invites = Table(
+    "invites",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False, index=True),
+    Column("code_id", String(32), nullable=False, unique=True),
+    Column("code_hash", LargeBinary, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("default_account", ForeignKey("accounts.id", ondelete="SET NULL")),
+    Column("expires_at", Double, nullable=False),
+    Column("ended", String(32), nullable=False),
+    Column("used_at", Double),
+    Column("nonce_hash", LargeBinary),
+    Column("client", ForeignKey("clients.id", ondelete="SET NULL")),
+    Column("created_at", Double, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Codes that make a client each; ``ended`` says why one does not count any more."""
+
+invite_grants = Table(
+    "invite_grants",
+    metadata,
+    Column("invite", ForeignKey("invites.id", ondelete="CASCADE"), primary_key=True),
     Column("account", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 

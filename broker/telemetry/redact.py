@@ -52,8 +52,8 @@ _WORDS = (
 _SHAPES = tuple(
     (re.compile(pattern, flags), blank)
     for pattern, flags, blank in (
-        # API keys, machine credentials, refresh tokens, personal access tokens, OpenAI keys
-        (r"(?<![A-Za-z0-9])(?:cb[kr]_|rt[_.])[A-Za-z0-9._~+/=-]{4,}", 0, BLANK),
+        # API keys, machine credentials, invite codes, refresh tokens, personal access tokens, OpenAI keys
+        (r"(?<![A-Za-z0-9])(?:cb[kri]_|rt[_.])[A-Za-z0-9._~+/=-]{4,}", 0, BLANK),
         (r"(?<![A-Za-z0-9])(?:at|sess|sk)-[A-Za-z0-9._-]{16,}", 0, BLANK),
         # JSON Web Tokens, whole or cut off
         (r"eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_=-]*)*", 0, BLANK),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from fetchtoken.domain.errors import FetchTokenError
 from fetchtoken.options import Options
 from fetchtoken.output import Stream, emit
 from fetchtoken.settings import Settings, load
@@ -66,6 +67,19 @@ class Caller:
         for text in cascade.notes:
             self.stderr.note(text)
         return cascade
+
+    def note_higher_tier(self, key: str, path: str) -> bool:
+        """Say so when what was just written into a file does not count; return whether it does."""
+        try:
+            settings = load(self.options, self.environ, self.cwd, check_project=False)
+        except FetchTokenError as error:
+            self.stderr.note(error.message)
+            return False
+        origin = settings.origin(key)
+        if not origin or origin.startswith(f"{path}:") or origin == "built-in":
+            return True
+        self.stderr.note(f"{key} from {origin} still wins")
+        return False
 
     def print(self, text: str) -> None:
         """Write a line of data to standard output."""

@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from fetchtoken.cli.caller import Caller, caller_of
-from fetchtoken.domain.errors import ConfigError, FetchTokenError, NotFound
+from fetchtoken.domain.errors import ConfigError, NotFound
 from fetchtoken.domain.jsontext import dumps
 from fetchtoken.output import printable
-from fetchtoken.settings import Settings, load
+from fetchtoken.settings import Settings
+from fetchtoken.settings.apikey import joined_file, origin_of
 from fetchtoken.settings.edit import TIERS, init_user_file, known_key, set_value
 from fetchtoken.settings.keys import SECRET_KEYS
 from fetchtoken.settings.trust import check_project_files, trust, untrust
@@ -77,7 +78,8 @@ def set_(
     name = known_key(key)
     path = set_value(caller.files(), name, _value(name, value), tier)
     caller.print(path)
-    _note_higher_tier(caller, name, path)
+    caller.note_higher_tier(name, path)
+    _note_joined(caller, name)
 
 
 def _value(key: str, value: str) -> str:
@@ -96,15 +98,18 @@ def _value(key: str, value: str) -> str:
     return sys.stdin.read().strip() if sys.stdin is not None else ""
 
 
-def _note_higher_tier(caller: Caller, key: str, path: str) -> None:
-    """Say so when what was just written does not count."""
-    try:
-        origin = load(caller.options, caller.environ, caller.cwd, check_project=False).origin(key)
-    except FetchTokenError as error:
-        caller.stderr.note(error.message)
+def _note_joined(caller: Caller, key: str) -> None:
+    """Say so when a key was written for a broker that has one from ``join``, which goes first."""
+    if not key.startswith("CODEX_REMOTE_API_KEY"):
         return
-    if origin and not origin.startswith(f"{path}:") and origin != "built-in":
-        caller.stderr.note(f"{key} from {origin} still wins")
+    cascade = caller.files()
+    entry = cascade.entries().get("CODEX_REMOTE_URL")
+    if entry is None:
+        return
+    origin = origin_of(entry.text)
+    path = joined_file(cascade.user, origin)
+    if os.path.exists(path):
+        caller.stderr.note(f"the key of {origin} from join, {path}, still wins")
 
 
 @config.command()

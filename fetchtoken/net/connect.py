@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Address = tuple[int, tuple[object, ...]]
 
-__all__ = ["open_stream", "open_tcp", "remaining_s"]
+__all__ = ["open_raw", "open_stream", "open_tcp", "remaining_s"]
 
 _TRY_S = 3.0
 """Longest wait for one address while another is left to try."""
@@ -53,26 +53,37 @@ def open_stream(  # noqa: PLR0913 - what a connection depends on, each named at 
         return _unix(url.socket_path, deadline_s)
     if url.scheme == "http":
         return _tcp(_light_sockets(), url.host, url.port, url.peer, deadline_s)
-    import socket as sockets
-
     from fetchtoken.net import tls
-    from fetchtoken.net.proxy import proxy_for
 
-    proxy = proxy_for(url, environ)
     trusts = tls.trusts(ca_file, environ)
     for number, trust in enumerate(trusts, 1):
         context = tls.client_context(trust, client_cert, client_key)
-        if proxy is None:
-            raw = _tcp(sockets, url.host, url.port, url.peer, deadline_s)
-        else:
-            raw = _tcp(sockets, proxy.host, proxy.port, f"proxy {proxy.peer}", deadline_s)
-            _tunnel(raw, url, proxy.peer, proxy.headers, deadline_s)
+        raw = open_raw(url, deadline_s, environ)
         try:
             return tls.wrap(raw, context, url, deadline_s)
         except tls.UnknownAuthority:
             if number == len(trusts):
                 raise
     raise AssertionError("tls.trusts is never empty")
+
+
+def open_raw(url: Url, deadline_s: float, environ: Mapping[str, str]) -> socket:
+    """Connect to an ``https`` URL's peer, through the proxy of the environment, before any TLS.
+
+    Raises:
+        NotSent: there is no connection.
+        ConfigError: a proxy setting is unusable.
+    """
+    import socket as sockets
+
+    from fetchtoken.net.proxy import proxy_for
+
+    proxy = proxy_for(url, environ)
+    if proxy is None:
+        return _tcp(sockets, url.host, url.port, url.peer, deadline_s)
+    raw = _tcp(sockets, proxy.host, proxy.port, f"proxy {proxy.peer}", deadline_s)
+    _tunnel(raw, url, proxy.peer, proxy.headers, deadline_s)
+    return raw
 
 
 def open_tcp(host: str, port: int, peer: str, deadline_s: float) -> socket:

@@ -68,6 +68,10 @@ def client_context(trust: tuple[str, str], cert: str | None, key: str | None) ->
     try:
         if file or directory:
             context.load_verify_locations(file or None, directory or None)
+            if file:
+                # Whatever stands in a file that was chosen is trusted, also where it is no root: a pinned
+                # certificate is the server's own or an intermediate one.
+                context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         else:
             context.load_default_certs()
     except OSError as error:

@@ -180,13 +180,22 @@ class Settings:
     def api_key(self) -> Secret | None:
         """The API key for ``remote_url``, read anew from its file at each call; ``None`` without one.
 
+        One of the environment wins, then the one that this very origin was joined with, then those
+        of the settings files, which may belong to another broker.
+
         Raises:
             ConfigError: there is a key, but no configured URL to which it belongs; or it is no key.
             Unsafe: others can read the key file.
+            Unavailable: it is in a keyring that cannot be read now.
         """
-        from fetchtoken.settings.apikey import read_api_key
+        from fetchtoken.settings.apikey import read_api_key, read_joined_key
 
         key, file = (self._entries.get(f"CODEX_REMOTE_API_KEY{end}") for end in ("", "_FILE"))
+        in_files = all(entry is None or entry.in_file for entry in (key, file))
+        if in_files and self.remote_url_origin != "built-in":
+            joined = read_joined_key(self.cascade.user, self.remote_url)
+            if joined is not None:
+                return joined
         if key is None and file is None:
             return None
         if self.remote_url_origin == "built-in":

@@ -73,7 +73,7 @@ def pieces_of(text: str) -> list[str]:
     """Return the pieces by which a secret is known."""
     if text.count(".") == 2 and text.startswith("eyJ"):
         text = text.rpartition(".")[2]
-    elif text.startswith(("cbk_", "cbr_")):
+    elif text.startswith(("cbk_", "cbr_", "cbi_")):
         text = text.split("_", 2)[2]
     last = max(len(text) - _PIECE, 0)
     return [text[start : start + _PIECE] for start in sorted({*range(0, last, _STEP), last})]

@@ -105,10 +105,10 @@ def wrong_key(world=None, client=None):
     key = new_key("cbk", os.urandom).text.reveal()
     if client is None:
         return key
-    from broker.domain.apikey import _checksum
+    from fetchtoken.domain.keytext import checksum
 
     body = f"cbk_{world.keys[client].key_id}_{key[16:59]}"
-    return body + _checksum(body)
+    return body + checksum(body)
 
 
 async def test_guessing_is_bounded_for_an_address():

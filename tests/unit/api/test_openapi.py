@@ -13,11 +13,16 @@ from broker.access.limits import Rate
 from broker.api.models import Problem, TokenAnswer
 from broker.api.problems import STATUS_OF, Code
 from broker.domain.account import State
+from broker.store.invites import Joined
+from fetchtoken.domain.errors import Unavailable
 from fetchtoken.domain.secret import Secret
+from tests.support.records import a_client
 from tests.unit.api.world import NOW, WIDE, World, running
 
-NO_FAILURES = Limits(failures=Rate(burst=0, per_s=1.0), reads=Rate(burst=9, per_s=1.0))
+NONE = Rate(burst=0, per_s=1.0)
+NO_FAILURES = Limits(failures=NONE, reads=Rate(burst=9, per_s=1.0), joins=NONE, all_joins=NONE)
 HOSTS = frozenset({"broker.example"})
+JOINED = Joined(client=a_client(), api_key=Secret("cbk_new"), accounts=("work",), first=True)
 
 
 def ask(path):
@@ -97,6 +102,16 @@ def troubled(*troubles):
     return case
 
 
+def joining(body=None, outcome=None, **headers):
+    """Return a case that sends a code."""
+
+    async def case(world):
+        world.enrolment.outcome = outcome
+        return await world.join(body, **headers)
+
+    return case
+
+
 def cases():
     """Return a way to each (route, status, code), by hand: the document is compared with these."""
     found = {}
@@ -124,6 +139,14 @@ def cases():
         found[route, 503, "token_expiring"] = changed(path + "?min_valid=864000")
     found["/codex", 400, "account_required"] = with_client("/codex", accounts=frozenset({1, 2}))
     found["/codex/{account}", 404, "not_found"] = ask("/codex/device")
+    found["/join", 200, ""] = joining(outcome=JOINED)
+    found["/join", 400, "invalid_request"] = joining(b"{}")
+    found["/join", 401, "invalid_token"] = joining()
+    found["/join", 413, "content_too_large"] = joining(b" " * 5000)
+    found["/join", 421, "misdirected_request"] = joining(Host="evil.example")
+    found["/join", 429, "rate_limited"] = joining(X_Limits="none")
+    found["/join", 500, "internal_error"] = joining(outcome=RuntimeError("a bug"))
+    found["/join", 503, "unavailable"] = joining(outcome=Unavailable("the store is locked"))
     found["/readyz", 503, "sealed"] = troubled("seal")
     found["/readyz", 503, "unavailable"] = troubled("store")
     return found
@@ -150,7 +173,8 @@ def documented(document):
     """Return every (route, status, code) that the document promises."""
     found = set()
     for route, operations in document["paths"].items():
-        for status, response in operations["get"]["responses"].items():
+        (operation,) = operations.values()
+        for status, response in operation["responses"].items():
             content = response.get("content", {}).get("application/problem+json")
             if content is None:
                 found.add((route, int(status), ""))
@@ -193,7 +217,8 @@ async def test_each_answer_is_the_one_documented(cell):
         schema = json.loads((await world.get("/openapi.json", key="", Host="broker.example")).content_bytes)
         response = await CASES[cell](world)
     assert response.status == status
-    described = schema["paths"][route]["get"]["responses"][str(status)]
+    (operation,) = schema["paths"][route].values()
+    described = operation["responses"][str(status)]
     kind = response.headers["Content-Type"].partition(";")[0] if response.content_bytes else None
     if status != 304:
         assert kind in described["content"]
@@ -214,8 +239,9 @@ async def test_every_code_has_a_status_and_a_place_in_the_document(document):
 async def test_keyed_routes_say_so(document):
     """A security requirement stands wherever a key is wanted, and only there."""
     for route, operations in document["paths"].items():
-        expected = [] if route in ("/healthz", "/readyz", "/openapi.json") else [{"apiKey": []}]
-        assert operations["get"]["security"] == expected, route
+        expected = [] if route in ("/healthz", "/join", "/readyz", "/openapi.json") else [{"apiKey": []}]
+        (operation,) = operations.values()
+        assert operation["security"] == expected, route
 
 
 async def test_the_shape_of_the_token_is_that_of_the_contract(document):

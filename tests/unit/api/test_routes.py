@@ -301,6 +301,7 @@ def test_an_application_can_be_built_without_request_lines():
         roster=world.roster,
         desk=TokenDesk(world.roster, world.coordinator, world.audit, lambda: world.now),
         health=world.health,
+        enrolment=world.enrolment,
         key_hash_key=world.hash_key,
     )
     assert len(app.middlewares) == 0

@@ -1,6 +1,7 @@
 """A broker's API on loopback, with real clients, accounts and keys, and collaborators that obey the test."""
 
 import asyncio
+import json
 import os
 import socket
 from contextlib import asynccontextmanager
@@ -23,7 +24,12 @@ from fetchtoken.domain.secret import Secret
 NOW = 1_764_000_000.0
 """2025-11-24T16:00:00Z, where the test clock starts."""
 DAY = 86_400
-WIDE = Limits(failures=Rate(10_000, 1.0), reads=Rate(100_000, 1000.0))
+WIDE = Limits(
+    failures=Rate(10_000, 1.0),
+    reads=Rate(100_000, 1000.0),
+    joins=Rate(10_000, 1.0),
+    all_joins=Rate(10_000, 1.0),
+)
 """Limits that no ordinary test meets."""
 
 
@@ -114,6 +120,20 @@ class Health:
         return self.now
 
 
+class Enrolment:
+    """Knows no code, or answers what the test gives it."""
+
+    def __init__(self):
+        self.asked = []
+        self.outcome = None
+
+    async def redeem(self, code, nonce, audit):
+        self.asked.append((code.text.reveal(), nonce.reveal(), audit))
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
 class Lines(list):
     """Keeps request lines."""
 
@@ -128,6 +148,7 @@ class World:
         self.coordinator = Coordinator()
         self.audit = Audit()
         self.health = Health()
+        self.enrolment = Enrolment()
         self.lines = Lines()
         self.hash_key = os.urandom(32)
         self.now = NOW
@@ -178,6 +199,19 @@ class World:
             response.content_bytes = await response.read()
             return response
 
+    async def join(self, body=None, **headers):
+        """Send a code, by default one that is well formed and unknown, from a machine of its own."""
+        if body is None:
+            body = {"code": new_key("cbi", os.urandom).text.reveal(), "nonce": os.urandom(32).hex()}
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.http.post(
+            self.url + "/join", data=data, headers=sent, allow_redirects=False
+        ) as response:
+            response.content_bytes = await response.read()
+            return response
+
     async def raw(self, data, *, until_closed=True):
         """Send bytes over a connection of their own and return what comes back until it is closed."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -198,6 +232,7 @@ async def running(world, *, tls=None, limits=WIDE, **changes):
         "roster": world.roster,
         "desk": TokenDesk(world.roster, world.coordinator, world.audit, lambda: world.now),
         "health": world.health,
+        "enrolment": world.enrolment,
         "key_hash_key": world.hash_key,
         "lines": world.lines,
         "gate": Gate(limits),
@@ -219,8 +254,6 @@ async def running(world, *, tls=None, limits=WIDE, **changes):
 
 def problem(response):
     """Return the code of a problem answer, after looking at its shape."""
-    import json
-
     assert response.headers["Content-Type"] == "application/problem+json"
     assert response.headers["Cache-Control"] == "no-store"
     document = json.loads(response.content_bytes)

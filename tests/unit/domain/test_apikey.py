@@ -12,7 +12,7 @@ KEY = new_key("cbk", lambda n: bytes(range(1, n + 1)))
 TEXT = KEY.text.reveal()
 
 
-@pytest.mark.parametrize("kind", ["cbk", "cbr"])
+@pytest.mark.parametrize("kind", ["cbk", "cbr", "cbi"])
 def test_a_new_key_parses_to_itself(kind):
     """What is made is understood again, kind, id and text."""
     key = new_key(kind, os.urandom)

@@ -14,7 +14,15 @@ from broker.store.store import Store
 from broker.store.tables import metadata
 from tests.support.records import NOW, RECORD, a_login, tokens
 
-NO_BOXES = {"clients.key_hash", "accounts.fingerprint", "spent.fingerprint", "audit.mac", "audit_heads.mac"}
+NO_BOXES = {
+    "clients.key_hash",
+    "invites.code_hash",
+    "invites.nonce_hash",
+    "accounts.fingerprint",
+    "spent.fingerprint",
+    "audit.mac",
+    "audit_heads.mac",
+}
 """Binary columns that hold keyed hashes: their keys outlive master keys."""
 
 
