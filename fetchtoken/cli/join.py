@@ -69,7 +69,12 @@ def _code(given: str) -> Secret:
             "there is no invite code, and no terminal to ask at",
             hint="--code -, with the code on standard input",
         )
-    return check_code(sys.stdin.read(4096).strip() if sys.stdin is not None else "")
+    return check_code(_read_line())
+
+
+def _read_line() -> str:
+    """Return what standard input holds, whatever its bytes and the locale."""
+    return sys.stdin.buffer.read(4096).decode("ascii", "replace").strip() if sys.stdin is not None else ""
 
 
 def register(app: typer.Typer) -> None:

@@ -49,9 +49,8 @@ def try_token(settings: Settings, enrolled: Enrolled, note: Note) -> None:
         return
     accounts = enrolled.joined.accounts
     if settings.account and settings.account not in accounts:
-        note(
-            f"CODEX_ACCOUNT ({settings.origin('CODEX_ACCOUNT')}) is {settings.account}, which is not granted"
-        )
+        where = settings.origin("CODEX_ACCOUNT")
+        note(f"CODEX_ACCOUNT from {where} names {settings.account}, which is not granted")
     try:
         token = remote.fetch(settings, request_for(settings, note))
     except FetchTokenError as error:

@@ -53,6 +53,7 @@ def ask(
     *,
     method: str = "GET",
     key: str = "",
+    body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     source: str = "",
 ) -> Answer:
@@ -63,7 +64,7 @@ def ask(
     )
     sent = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        connection.request(method, path, headers={**sent, **(headers or {})})
+        connection.request(method, path, body, headers={**sent, **(headers or {})})
         response = connection.getresponse()
         found = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, found, response.read())
