@@ -51,9 +51,8 @@ def invite(  # noqa: PLR0913 - its options
         speech.note("server.public_url is not set: only this machine can join at that address")
     if made["replaced"]:
         speech.note(f"the earlier code for {name} does not count any more")
-    speech.note(f"the code makes one machine the client {name}, until {made['expires_at']}; it is not shown")
-    speech.note("again. Shell history and process lists show what is on a command line: with --code - it is")
-    speech.note("asked for, or read from standard input")
+    speech.note(f"one machine becomes {name} with it, until {made['expires_at']}; it is not shown again")
+    speech.note("shell history and process lists show a code on a command line; --code - asks for it instead")
 
 
 def _command(made: dict[str, Any]) -> str:

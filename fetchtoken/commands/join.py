@@ -111,7 +111,7 @@ def join(  # noqa: PLR0913 - all that is given to the command
         ca_file = _authority(settings, keep, peer)
         if pin:
             pin = parse_pin(pin)
-            ca_file = keep.store_certificate(pinned_pem(peer, pin, deadline_s, settings.environ), pin)
+            ca_file = keep.store_certificate(_pinned(settings, peer, pin, deadline_s), pin)
         nonce = keep.nonce(peer.origin, code)
         joined = _asked(settings, peer, _message(code, nonce, host), ca_file, deadline_s)
         place = keep.store_key(peer.origin, joined.api_key)
@@ -119,6 +119,15 @@ def join(  # noqa: PLR0913 - all that is given to the command
         path, changes = _configure(settings, base, kept_ca, account, keep)
         keep.forget(peer.origin, code)
     return Enrolled(joined, peer.origin, place, path, changes)
+
+
+def _pinned(settings: Settings, peer: Url, pin: str, deadline_s: float) -> str:
+    """Return the certificate of the broker that was pinned, as PEM."""
+    try:
+        return pinned_pem(peer, pin, deadline_s, settings.environ)
+    except NotSent as error:
+        error.hint = _hint(error, peer)
+        raise
 
 
 def _authority(settings: Settings, keep: Keep, peer: Url) -> str:

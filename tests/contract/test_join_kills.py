@@ -85,15 +85,8 @@ def test_a_command_that_is_killed_goes_on_when_repeated(daemon, tmp_path, point)
     machine = Machine(tmp_path)
     name = "-".join(point).lower().replace("_", "-")
     made = invited(daemon, name)
-    words = [
-        sys.executable,
-        "-c",
-        DYING_COMMAND.format(point=point),
-        "join",
-        made["url"],
-        "--code",
-        made["code"],
-    ]
+    code = DYING_COMMAND.format(point=point)
+    words = [sys.executable, "-c", code, "join", made["url"], "--code", made["code"]]
     killed = subprocess.run(
         words, env=machine.environ, cwd=machine.home, capture_output=True, text=True, timeout=60, check=False
     )

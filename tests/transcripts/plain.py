@@ -17,6 +17,8 @@ _CHANGING = (
     (r'(\\"home\\":)\\"[^"]+\\"', r'\1\\"HOST:HOME\\"'),
     (r"\b[0-9a-f]{16}\b", "CHAIN"),
     (r"cbk_[0-9A-Za-z]{11}_[0-9A-Za-z]{49}", "cbk_KEY"),
+    (r"cbi_[0-9A-Za-z]{11}_[0-9A-Za-z]{28}", "cbi_CODE"),
+    (r"/keys/[0-9a-f]{32}", "/keys/ORIGIN"),
     (r"eyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]*", "JWT"),
     (r"\brt[_.][0-9A-Za-z_.-]+", "RT"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),

@@ -1,6 +1,7 @@
 """Where transcripts are played: a person's home, both programs, a strict issuer, and what directives do."""
 
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -45,6 +46,7 @@ class Stage:
         self.issuer = issuer
         self._real = False
         self.world.environ[LOGIN_ISSUER] = issuer.url
+        self._url = "http://HOST:PORT"
         self._left: subprocess.Popen[bytes] | None = None
         self._stack = ExitStack()
         self._acts: dict[str, Callable[..., None]] = {
@@ -65,6 +67,7 @@ class Stage:
             "unset": self.unset,
             "processes": self.processes,
             "serve": self.serve,
+            "take": self.take,
             "until": self.until,
             "ports": self.ports,
             "decide": self.decide,
@@ -155,6 +158,12 @@ class Stage:
         target.touch(mode=0o600)
         return target
 
+    def take(self, pattern: str, old: str, new: str) -> None:
+        """Write what a pattern finds in a file into another, 0600."""
+        found = re.search(pattern, (self.home / old).read_text())
+        assert found, (pattern, old)
+        self._target(new).write_text(found[0])
+
     def cut(self, name: str, count: str) -> None:
         """Take bytes off the end of a file."""
         path = self.home / name
@@ -202,7 +211,7 @@ class Stage:
     def serve(self) -> None:
         """Start the daemon, and let ``codex-fetchtoken`` ask it where it is told to use a broker."""
         daemon = self._stack.enter_context(self.broker.daemon())
-        self.world.environ["CODEX_REMOTE_URL"] = daemon.url
+        self.world.environ["CODEX_REMOTE_URL"] = self._url = daemon.url
 
     def run(self, words: list[str], stdin: str, stdout: str, *, stays: bool = False) -> list[str]:
         """Run a command line; return what it says, as a transcript's lines."""
@@ -257,7 +266,8 @@ class Stage:
         return shown + ([f"[{ran.code}]"] if ran.code else [])
 
     def _at_home(self, word: str) -> str:
-        return word.replace("~/", f"{self.home}/")
+        """Put a path in the home directory, and the daemon's address, where a word names them."""
+        return word.replace("~/", f"{self.home}/").replace("http://HOST:PORT", self._url)
 
     def plain(self, text: str) -> str:
         """Return a text with everything that changes from run to run put by its name."""

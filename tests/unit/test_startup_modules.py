@@ -11,6 +11,7 @@ import pytest
 from fetchtoken.domain.token import Token
 from fetchtoken.options import Options
 from fetchtoken.settings import load
+from fetchtoken.settings.apikey import joined_file, origin_of
 from fetchtoken.sources.cache import Copy, cache_file, write_copy
 from fetchtoken.sources.ssh import copy_path
 from tests.support.command import World
@@ -151,6 +152,21 @@ def test_a_cached_resolve_loads_only_what_is_listed(world: World, source: str):
     assert f"fetchtoken.sources.{source}" in loaded
     assert loaded <= ALLOWED | CACHED | {f"fetchtoken.sources.{source}"}
     assert not loaded & FORBIDDEN
+
+
+def test_a_joined_key_costs_no_module(world: World):
+    """A cached copy is printed with the key that ``join`` kept as with one in a file."""
+    url = "https://broker.example"
+    key_file = world.write("key", "cbk_one\n", mode=0o600)
+    kept = world.write(joined_file(".config/codex-fetchtoken", origin_of(url)), "cbk_one\n", mode=0o600)
+    world.environ |= {"CODEX_TOKEN_SOURCE": "remote", "CODEX_REMOTE_URL": url}
+    settings = load(Options(), world.environ, str(world.cwd))
+    write_copy(cache_file(settings, "", settings.api_key), Copy(Token.from_jwt(jwt()), "", time.time()))
+    joined = _loaded(world)
+    kept.unlink()
+    world.environ["CODEX_REMOTE_API_KEY_FILE"] = str(key_file)
+    assert joined == _loaded(world)
+    assert not joined & FORBIDDEN
 
 
 def test_the_list_would_notice(world: World, tmp_path: Path):
