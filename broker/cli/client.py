@@ -58,7 +58,7 @@ def add(  # noqa: PLR0913 - its options
 
 @client.command("list")
 def list_(*, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the clients and what they may use, and the codes that wait to make one."""
+    """List the clients, invited ones too, and what they may use."""
     clients = Place(home, config).call("client_list")
     if as_json:
         speech.value(clients)
@@ -113,7 +113,7 @@ def rotate(
 
 @client.command()
 def revoke(name: ClientName, *, home: HomeOption = None, config: ConfigOption = None) -> None:
-    """Refuse a client's key from now on, or the code that waits to make it."""
+    """Refuse a client's key from now on, or end its invite."""
     Place(home, config).call("client_revoke", name=name)
     speech.data(f"revoked {name}")
 

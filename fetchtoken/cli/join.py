@@ -33,9 +33,10 @@ def join(
         str, typer.Option("--account", metavar="NAME", help="Ask for this account from now on.")
     ] = "",
 ) -> None:
-    """Enrol this machine with a broker; afterwards codex-fetchtoken prints its token.
+    """Enrol this machine with a broker, by an invite code.
 
-    Without --code, a terminal is asked. Stopped anywhere, the same command goes on.
+    Afterwards codex-fetchtoken prints the token of that broker. Without --code a
+    terminal is asked. Stopped anywhere, the same command goes on.
     """
     caller = caller_of(context)
     settings = caller.settings()
