@@ -44,9 +44,9 @@ class InviteOperations:
         """
         desk = self._desk
         check_name(name, "client")
+        where = {"url": desk.reach.url(), "local": desk.reach.is_local, "ca_sha256": desk.reach.pin() or None}
         granted = account_ids(desk, accounts)
         code = new_key("cbi", os.urandom)
-        where = {"url": desk.reach.url(), "local": desk.reach.is_local, "ca_sha256": desk.reach.pin() or None}
         made, replaced = await invite(
             desk.store,
             name,
