@@ -79,7 +79,7 @@ def pin_of(certificate: Path) -> str:
         raise ConfigError(f"tls.cert {certificate} cannot be read", hint="give a PEM file") from None
     top = chain[-1]
     issuer = top.issuer.public_bytes()
-    for known in ssl.create_default_context().get_ca_certs(binary_form=True):
-        if x509.load_der_x509_certificate(known).subject.public_bytes() == issuer:
-            return ""
+    # A root names itself, so its name is looked for in its bytes: not every old root can be parsed.
+    if any(issuer in known for known in ssl.create_default_context().get_ca_certs(binary_form=True)):
+        return ""
     return sha256(top.public_bytes(Encoding.DER)).hexdigest()

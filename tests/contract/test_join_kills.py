@@ -141,3 +141,31 @@ def _join_at_once(daemon, tmp_path):
         ran = list(pool.map(lambda one: one.fetch("join", made["url"], "--code", made["code"]), homes))
     assert sorted(one.code for one in ran) == [0, *[6] * 19]
     assert clients(daemon).count("crowd") == 1
+
+
+def test_a_used_code_does_not_come_back_with_an_older_store(tmp_path, shared_issuer):
+    """A database file put back from before it was used is noticed, and the code in it is void."""
+    (tmp_path / "broker").mkdir()
+    with running_daemon(tmp_path / "broker", shared_issuer.url) as daemon:
+        daemon.hold(shared_issuer.mint(), "work")
+        made = invited(daemon, "laptop")
+        assert daemon.stop() == 0
+        older = (daemon.home / "broker.db").read_bytes()
+        daemon.start()
+        machine = Machine(tmp_path)
+        assert machine.fetch("join", made["url"], "--code", made["code"]).code == 0
+        assert daemon.stop() == 0
+        for path in daemon.home.glob("broker.db*"):
+            path.unlink()
+        (daemon.home / "broker.db").write_bytes(older)
+        daemon.start()
+        assert clients(daemon) == []
+        assert machine.fetch("join", made["url"], "--code", made["code"]).code == 6
+        assert clients(daemon) == []
+        (kept,) = (
+            path
+            for path in (machine.home / ".config/codex-fetchtoken/keys").glob("*")
+            if "." not in path.name
+        )
+        for secret in (made["code"], kept.read_text().strip()):
+            assert secret[16:] not in daemon.log + daemon.out
