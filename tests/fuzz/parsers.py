@@ -18,6 +18,7 @@ from fetchtoken.domain.instants import parse_rfc3339, to_rfc3339
 from fetchtoken.domain.jsontext import dumps
 from fetchtoken.domain.names import is_name
 from fetchtoken.domain.nickname import nickname
+from fetchtoken.domain.secret import Secret
 from fetchtoken.formats.choose import choose
 from fetchtoken.formats.codex import check_login, identity, parse_auth_file
 from fetchtoken.formats.codex_login import codex_document
@@ -27,6 +28,9 @@ from fetchtoken.net.errors import BadAnswer
 from fetchtoken.net.http1 import AnswerParser, render_request
 from fetchtoken.net.url import parse_url
 from fetchtoken.oauth import journal
+from fetchtoken.oauth.login.browser import read_answer, read_paste
+from fetchtoken.oauth.login.device import read_poll, read_usercode
+from fetchtoken.oauth.login.grant import parse_grant
 from fetchtoken.oauth.messages import error_code, parse_tokens
 from fetchtoken.oauth.outcome import Answer, classify
 from fetchtoken.oauth.spawn import FRAME_HEADER, encode_frame, read_frame
@@ -210,6 +214,18 @@ def _nickname(data: bytes, _: Random) -> None:
     assert is_name(nickname(data.decode("utf-8", "surrogateescape"), {"ada", "account"}))
 
 
+def _login_answer(data: bytes, chance: Random) -> None:
+    status = chance.choice((200, 400, 401, 403, 404, 429, 500))
+    chance.choice((read_usercode, read_poll, parse_grant))(status, data)
+
+
+def _login_callback(data: bytes, chance: Random) -> None:
+    text = data.decode("utf-8", "surrogateescape")
+    code = chance.choice((read_answer, read_paste))(text, _STATE).reveal()
+    assert code, "an empty code"
+    assert code.isascii(), "a code that no form can carry"
+
+
 def _journal_seeds() -> list[bytes]:
     def record(kind: str, value: dict[str, Any], key: journal.JournalKey | None = None) -> bytes:
         payload = dumps({**value, "kind": kind}).encode()
@@ -229,6 +245,10 @@ def _journal_seeds() -> list[bytes]:
 _LIVE = jwt()
 _TOKEN = {"access_token": _LIVE, "refresh_token": "rt_vector", "id_token": _LIVE, "expires_in": 1}
 _BROKER = {"access_token": _LIVE, "account": "work", "account_id": "a", "plan_type": "pro", "tokens": {}}
+_STATE = Secret("s" * 43)
+_CALLBACK = f"http://127.0.0.1:1455/auth/callback?code=ac_1234567890123456&state={_STATE.reveal()}"
+_DEVICE = {"device_auth_id": "d", "user_code": "ABCD-12345", "interval": "5"}
+_APPROVED = {"authorization_code": "ac_1", "code_verifier": "v", "code_challenge": "c"}
 _HTTP = [
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
@@ -312,6 +332,18 @@ PARSERS = [
         "Codex's config.toml",
         [b'cli_auth_credentials_store = "keyring"\n[model_providers.x]\nname = "y"\n'],
         _config_toml,
+        (FetchTokenError,),
+    ),
+    Parser(
+        "answers to a login",
+        [json.dumps(value).encode() for value in (_DEVICE, _APPROVED, _TOKEN, {"error": "access_denied"})],
+        _login_answer,
+        (FetchTokenError,),
+    ),
+    Parser(
+        "callbacks of a login",
+        [_CALLBACK.encode(), _CALLBACK.partition("?")[2].encode(), b"ac_1234567890123456"],
+        _login_callback,
         (FetchTokenError,),
     ),
     Parser("e-mail addresses", [b"ada@example.com", "Ünï.Cøde+x@é.de".encode()], _nickname),

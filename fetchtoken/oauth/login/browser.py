@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hmac import compare_digest
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fetchtoken.domain.errors import Denied, FetchTokenError, Malformed, Unavailable, Unsafe
@@ -81,7 +80,7 @@ def read_answer(query: str, state: Secret) -> Secret:
     """
     fields = _fields(query)
     table = dict(fields)
-    if not compare_digest(table.get("state", "").encode(), state.reveal().encode()):
+    if Secret(table.get("state", "")) != state:
         raise Unsafe(
             "the answer that came has another state than this login: it may be a stranger's", hint=_AGAIN
         )

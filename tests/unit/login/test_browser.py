@@ -53,6 +53,7 @@ def test_an_answer_with_the_right_state_brings_its_code():
         ("code=ac_1&state=other", Unsafe),
         ("error=access_denied&state=other", Unsafe),
         ("code=ac_1&state=%C3%A4", Unsafe),
+        ("code=ac_1&state=\udcf3", Unsafe),
         (answer(error="access_denied"), Denied),
         (answer(error="access_denied", error_description="missing_codex_entitlement"), Denied),
         (answer(error="server_error"), Unavailable),
