@@ -8,13 +8,17 @@ from typing import Annotated
 import typer
 
 from fetchtoken.cli.caller import caller_of
+from fetchtoken.cli.completion import accounts
 
 __all__ = ["register"]
 
 
 def login(  # noqa: PLR0913 - one parameter per option
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="An account; else Codex's own login.")] = "",
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", autocompletion=accounts, help="An account; else Codex's own login."),
+    ] = "",
     *,
     device: Annotated[bool, typer.Option("--device", help="Type a code on any device's browser.")] = False,
     browser: Annotated[
