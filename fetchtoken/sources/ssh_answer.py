@@ -110,7 +110,8 @@ def token_of_file(peer: str, done: Done, account: str, *, min_valid_s: float, no
     """
     install = "install codex-token-broker there, or set CODEX_SSH_COMMAND"
     if done.code == NO_FILE:
-        raise NotFound(f"{peer} has neither codex-fetchtoken nor a login of Codex", hint=install)
+        whose = account or "Codex"
+        raise NotFound(f"{peer} has neither codex-fetchtoken nor a login of {whose}", hint=install)
     if done.code != 0:
         raise Malformed(
             f"{peer} has no codex-fetchtoken, and its auth.json cannot be read: {_said(done)}", hint=install
@@ -118,12 +119,12 @@ def token_of_file(peer: str, done: Done, account: str, *, min_valid_s: float, no
     name = f"{peer}: accounts/{account}.json" if account else f"{peer}: auth.json"
     try:
         auth = parse_auth_file(done.out.decode(), name)
+        check_login(auth)
     except UnicodeDecodeError:
         raise Malformed(f"{name} is not UTF-8 text", hint=install) from None
     except FetchTokenError as error:
         error.hint = "codex login there"
         raise
-    check_login(auth)
     token = auth.token(account=account, source="ssh")
     left_s = token.seconds_left(now_s)
     if left_s < CODEX_WINDOW_S:

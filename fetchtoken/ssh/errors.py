@@ -79,6 +79,8 @@ def translated(error: Exception, peer: str, *, login: str) -> FetchTokenError:
         return ConfigError(f"~/.ssh/config: {printable(str(error))}", hint="ssh -G HOST shows what it says")
     if isinstance(error, TimeoutError):
         return Unavailable(f"{peer} does not answer in time", hint="a longer --timeout, or try again later")
+    if isinstance(error, asyncssh.ConnectionLost | ConnectionResetError | BrokenPipeError):
+        return Unavailable(f"{peer} broke off the connection", hint="try again, or look at its log")
     if isinstance(error, OSError):
         return Unavailable(f"{peer} cannot be reached: {words_of(error)}", hint="check CODEX_SSH_HOST")
     if isinstance(error, asyncssh.PermissionDenied):

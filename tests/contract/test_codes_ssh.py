@@ -439,7 +439,7 @@ def _until_its_end(stage: Stage, process: "subprocess.Popen[str]") -> Ran:
         stage.host.peer.over.set()
 
 
-@case(FETCHTOKEN, 5, "ssh: the connection breaks off", says="ended the connection", hint="try again")
+@case(FETCHTOKEN, 5, "ssh: the connection breaks off", says="broke off", hint="try again")
 def _(stage: Stage) -> Ran:
     stage.host.install("kill -9 $PPID; sleep 1")
     return stage.fetch()

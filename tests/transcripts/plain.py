@@ -32,6 +32,8 @@ _CHANGING = (
     (r"(code_challenge|state)=[\w-]{43}", r"\1=RANDOM"),
     (r"\b[B-DF-HJ-NP-TV-XZ]{4}-[B-DF-HJ-NP-TV-XZ]{4}\b", "USER-CODE"),
     (r"(ssh -L 1455:)127\.0\.0\.1(:1455 )\S+", r"\1LOOPBACK\2HOST"),
+    (r"\bSHA256:[\w+/]{43}", "SHA256:FINGERPRINT"),
+    (r"\[127\.0\.0\.1\]:\d+", "[HOST]:PORT"),
     (r"127\.0\.0\.1:\d+", "HOST:PORT"),
 )
 

@@ -17,6 +17,7 @@ from tests.support.broker import BROKER, FETCHTOKEN, LIMIT_S, Broker
 from tests.support.command import Ran, World
 from tests.support.issuer import Issuer
 from tests.support.ports import hold_ports
+from tests.support.sshd import SshHost, key_pair, ssh_host
 from tests.support.tool_files import put, tool_document
 from tests.support.visitor import approve_device, decide, visit
 from tests.support.wait import until_sync
@@ -47,6 +48,7 @@ class Stage:
         self._real = False
         self.world.environ[LOGIN_ISSUER] = issuer.url
         self._url = "http://HOST:PORT"
+        self._host: SshHost | None = None
         self._left: subprocess.Popen[bytes] | None = None
         self._stack = ExitStack()
         self._acts: dict[str, Callable[..., None]] = {
@@ -71,6 +73,8 @@ class Stage:
             "until": self.until,
             "ports": self.ports,
             "decide": self.decide,
+            "ssh": self.ssh,
+            "known": self.known,
         }
 
     def __enter__(self) -> Self:
@@ -191,6 +195,21 @@ class Stage:
         """Write into the store past the broker."""
         with closing(sqlite3.connect(self.broker.home / "broker.db", isolation_level=None)) as connection:
             connection.execute(" ".join(words))
+
+    # Another host
+
+    def ssh(self, alias: str, name: str) -> None:
+        """Run a host that ``~/.ssh/config`` knows by an alias; it has the login of ``~/NAME.json``."""
+        self._host = self._stack.enter_context(ssh_host(self.home.parent / alias))
+        self._host.admit(key_pair(self.home / ".ssh" / "id_ed25519"))
+        (self._host.home / ".codex").mkdir()
+        (self._host.home / ".codex" / "auth.json").write_text((self.home / f"{name}.json").read_text())
+        self.write(".ssh/config", f"Host {alias}\\n  HostName 127.0.0.1\\n  Port {self._host.port}\\n")
+
+    def known(self) -> None:
+        """Write the host's own key into ``~/.ssh/known_hosts``."""
+        assert self._host is not None, "there is no host"
+        self.write(".ssh/known_hosts", self._host.known_line())
 
     # How programs run
 
