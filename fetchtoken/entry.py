@@ -55,7 +55,7 @@ def arm(timeout_s: float, stderr: "Stream") -> None:
     at any instant: an exchange runs in its own process, and files are replaced whole.
 
     Args:
-        timeout_s: seconds from now.
+        timeout_s: seconds from now; 0 takes back what was armed before.
         stderr: told what happened.
     """
     timers = _timers()

@@ -6,7 +6,7 @@ from fetchtoken.domain.errors import Malformed, Unavailable
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.jsontext import dumps
 
-__all__ = ["Stream", "emit", "opencode_entry", "printable", "quote", "render"]
+__all__ = ["Stream", "emit", "environment", "opencode_entry", "printable", "quote", "render"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,15 +85,13 @@ def render(token: "Token", form: str, shell: str, now_s: float) -> str:
     Raises:
         Malformed: the token cannot be said in that format.
     """
-    bearer = token.access_token.reveal()
-    if not bearer or not bearer.isascii() or not bearer.isprintable() or " " in bearer:
-        raise Malformed(f"the {token.source} source gave something that is no token", hint="--verbose")
+    bearer = _bearer(token)
     if form == "token":
         return bearer + "\n"
     if form == "header":
         return f"Authorization: Bearer {bearer}\n"
     if form == "env":
-        return _env(token, bearer, shell)
+        return _env(token, shell)
     if form == "json":
         return dumps(_json(token, bearer, now_s)) + "\n"
     if form == "opencode":
@@ -101,6 +99,13 @@ def render(token: "Token", form: str, shell: str, now_s: float) -> str:
     from fetchtoken.formats.codex import access_only_document
 
     return dumps(access_only_document(token, now_s=now_s), indent=2) + "\n"
+
+
+def _bearer(token: "Token") -> str:
+    bearer = token.access_token.reveal()
+    if not bearer or not bearer.isascii() or not bearer.isprintable() or " " in bearer:
+        raise Malformed(f"the {token.source} source gave something that is no token", hint="--verbose")
+    return bearer
 
 
 def _expires_at(token: "Token") -> str | None:
@@ -141,16 +146,26 @@ def opencode_entry(token: "Token") -> dict[str, object]:
     return entry
 
 
-def _env(token: "Token", bearer: str, shell: str) -> str:
-    values = {
-        "OPENAI_CODEX_ACCESS_TOKEN": bearer,
-        "OPENAI_CODEX_ACCOUNT_ID": token.account_id,
-        "OPENAI_CODEX_EXPIRES_AT": _expires_at(token) or "",
-    }
+def environment(token: "Token") -> dict[str, str]:
+    """Return the variables that carry a token.
+
+    Raises:
+        Malformed: the token cannot be said in an environment.
+    """
+    bearer = _bearer(token)
     if not token.account_id.isprintable():
         raise Malformed(
             "the token's account id holds a character that cannot be printed", hint="--format token"
         )
+    return {
+        "OPENAI_CODEX_ACCESS_TOKEN": bearer,
+        "OPENAI_CODEX_ACCOUNT_ID": token.account_id,
+        "OPENAI_CODEX_EXPIRES_AT": _expires_at(token) or "",
+    }
+
+
+def _env(token: "Token", shell: str) -> str:
+    values = environment(token)
     start, between = {
         "bash": ("export ", "="),
         "fish": ("set -gx ", " "),

@@ -19,7 +19,7 @@ from fetchtoken.output import emit, render
 from fetchtoken.settings import Settings, load
 from fetchtoken.sources.request import Request
 
-__all__ = ["make_request", "resolve", "run", "timeout_of"]
+__all__ = ["make_request", "obtain", "resolve", "run", "timeout_of"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +57,19 @@ def run(  # noqa: PLR0913 - the process, piece by piece
     Raises:
         FetchTokenError: no token was printed; the class says why.
     """
+    token = obtain(options, environ, cwd, stderr, arm=arm)
+    emit(stdout, render(token, options.format or "token", options.shell or "bash", time.time()))
+
+
+def obtain(
+    options: Options,
+    environ: "Mapping[str, str]",
+    cwd: str,
+    stderr: "Stream",
+    *,
+    arm: "Callable[[float, Stream], None] | None" = None,
+) -> "Token":
+    """Return one valid token; arguments and errors as for :func:`run`."""
     started_at = time.time()
     timeout_s = timeout_of(options)
     deadline = time.monotonic() + timeout_s
@@ -68,8 +81,7 @@ def run(  # noqa: PLR0913 - the process, piece by piece
         stderr.note(text)
     request = make_request(settings, options, started_at=started_at, deadline=deadline, note=stderr.note)
     request.interactive = arm is not None
-    token = resolve(settings, request, verbose=options.verbose)
-    emit(stdout, render(token, options.format or "token", options.shell or "bash", time.time()))
+    return resolve(settings, request, verbose=options.verbose)
 
 
 def check(options: Options) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fetchtoken.cli.caller import caller_of
+from fetchtoken.cli.completion import accounts
 from fetchtoken.commands import refresh as command
 
 __all__ = ["register"]
@@ -14,7 +15,10 @@ __all__ = ["register"]
 
 def refresh(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The account; else the default login.")] = "",
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", autocompletion=accounts, help="The account; else the default login."),
+    ] = "",
     *,
     all_: Annotated[bool, typer.Option("--all", help="The default login and every account.")] = False,
     force: Annotated[

@@ -8,6 +8,7 @@ import typer
 
 from fetchtoken import __version__
 from fetchtoken.cli.caller import caller_of
+from fetchtoken.cli.completion import accounts
 from fetchtoken.domain.errors import ConfigError
 from fetchtoken.options import FORMATS, SHELLS, Options
 from fetchtoken.resolve import run
@@ -16,6 +17,9 @@ __all__ = ["register"]
 
 _WITH_COMMANDS = ("source", "account", "min_valid", "profile", "verbose")
 """Options that mean something before a subcommand: they are settings."""
+
+_RESOLVING = {"exec": ("force_refresh", "no_refresh", "no_cache", "timeout")}
+"""Those that mean something besides, before a subcommand that gets a token."""
 
 _SOURCES = ("local", "remote", "ssh", "local,remote", "remote,local", "remote,ssh", "ssh,local")
 
@@ -54,7 +58,11 @@ def root(  # noqa: PLR0913 - one parameter per option
     account: Annotated[
         str | None,
         typer.Option(
-            "--account", "-a", metavar="NAME", help="Which account. [CODEX_ACCOUNT, the source's default]"
+            "--account",
+            "-a",
+            metavar="NAME",
+            autocompletion=accounts,
+            help="Which account. [CODEX_ACCOUNT, the source's default]",
         ),
     ] = None,
     format: Annotated[  # noqa: A002 - the option's name
@@ -122,7 +130,7 @@ def root(  # noqa: PLR0913 - one parameter per option
 
 def _refuse_idle_options(options: Options, command: str) -> None:
     for name in Options.__slots__:
-        if name not in _WITH_COMMANDS and getattr(options, name):
+        if name not in (*_WITH_COMMANDS, *_RESOLVING.get(command, ())) and getattr(options, name):
             option = "--" + name.replace("_", "-")
             raise ConfigError(f"{option} does nothing with {command}", hint=f"leave {option} out")
 

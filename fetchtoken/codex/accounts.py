@@ -11,7 +11,7 @@ import os
 
 from fetchtoken.domain.names import is_name, is_neighbour
 
-__all__ = ["account_file", "account_names", "default_file", "in_use"]
+__all__ = ["account_file", "account_names", "default_file"]
 
 _END = ".json"
 
@@ -34,10 +34,3 @@ def account_names(codex_home: str) -> list[str]:
         return []
     stems = (entry.removesuffix(_END) for entry in entries if entry.endswith(_END))
     return sorted(stem for stem in stems if is_name(stem) and not is_neighbour(stem))
-
-
-def in_use(codex_home: str) -> str:
-    """Return the name of the account whose file ``auth.json`` is, or an empty string."""
-    real = os.path.realpath(default_file(codex_home))
-    names = account_names(codex_home)
-    return next((name for name in names if os.path.realpath(account_file(codex_home, name)) == real), "")

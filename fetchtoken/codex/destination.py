@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from fetchtoken.codex.revocation import revocation_endpoint
 from fetchtoken.domain.errors import ConfigError, Unsafe
 from fetchtoken.formats.codex import AuthFile
 from fetchtoken.net.url import parse_url
 from fetchtoken.oauth.messages import ISSUER, OAUTH_CLIENT_ID
 
-__all__ = ["token_endpoint"]
+__all__ = ["revoke_endpoint", "token_endpoint"]
 
 _MACHINE_CREDENTIAL = "cbr_"
 
@@ -31,18 +32,59 @@ def token_endpoint(
         ConfigError: the URL is none.
         Unsafe: the token would go where it does not belong, or over plain http to another host.
     """
-    issuer = auth.provenance_issuer.rstrip("/")
-    text = url_override or f"{issuer or ISSUER}/oauth/token"
-    client_id = auth.provenance_client_id or client_id_override or OAUTH_CLIENT_ID
+    override = "CODEX_REFRESH_TOKEN_URL_OVERRIDE" if url_override else ""
+    text = url_override or f"{auth.provenance_issuer.rstrip('/') or ISSUER}/oauth/token"
+    _check(auth, text, override, broker_url)
+    return text, auth.provenance_client_id or client_id_override or OAUTH_CLIENT_ID
+
+
+def revoke_endpoint(
+    auth: AuthFile, *, url_override: str, refresh_override: str, client_id_override: str, broker_url: str
+) -> tuple[str, str]:
+    """Return the URL and the OAuth client id with which a file's login is revoked.
+
+    They are :func:`fetchtoken.codex.revocation.revocation_endpoint`'s, for a token that belongs there.
+
+    Args:
+        auth: the file whose login is to end.
+        url_override: ``CODEX_REVOKE_TOKEN_URL_OVERRIDE``, or empty.
+        refresh_override: ``CODEX_REFRESH_TOKEN_URL_OVERRIDE``, or empty.
+        client_id_override: ``CODEX_APP_SERVER_LOGIN_CLIENT_ID``, or empty.
+        broker_url: the configured ``CODEX_REMOTE_URL``, or empty.
+
+    Raises:
+        ConfigError: the URL is none.
+        Unsafe: the token would go where it does not belong, or over plain http to another host.
+    """
+    text, client_id = revocation_endpoint(
+        auth,
+        revoke_override=url_override,
+        refresh_override=refresh_override,
+        client_id_override=client_id_override,
+    )
+    override = "CODEX_REFRESH_TOKEN_URL_OVERRIDE" if refresh_override else ""
+    _check(auth, text, "CODEX_REVOKE_TOKEN_URL_OVERRIDE" if url_override else override, broker_url)
+    return text, client_id
+
+
+def _check(auth: AuthFile, text: str, override: str, broker_url: str) -> None:
+    """Raise where a file's refresh token must not be sent to a URL.
+
+    Args:
+        auth: the file.
+        text: the URL.
+        override: the setting from which it comes, or an empty string where the file names it.
+        broker_url: the configured broker, or empty.
+    """
     in_file = f"{auth.name}: oauth_provenance.issuer"
-    origin = "CODEX_REFRESH_TOKEN_URL_OVERRIDE" if url_override else in_file
+    origin = override or in_file
     url = parse_url(text, origin)
     if url.scheme not in ("http", "https"):
         raise ConfigError(f"{origin} is not an http or https URL", hint=f"unset or correct {origin}")
     if url.scheme == "http" and not url.is_local:
         raise Unsafe(f"{origin} is plain http to another host", hint="use https")
     if auth.refresh_token.reveal().startswith(_MACHINE_CREDENTIAL):
-        home = _origin(issuer, in_file) or _origin(broker_url, "CODEX_REMOTE_URL")
+        home = _origin(auth.provenance_issuer, in_file) or _origin(broker_url, "CODEX_REMOTE_URL")
         if url.origin != home or home == _origin(ISSUER, ""):
             raise Unsafe(
                 f"{auth.name} holds a broker's machine credential; it is not sent to {url.peer}",
@@ -53,7 +95,6 @@ def token_endpoint(
             f"{auth.name} holds a real login; its refresh token is not sent to the broker at {url.peer}",
             hint="codex-broker account adopt FILE on the broker's host, or unset the override",
         )
-    return text, client_id
 
 
 def _origin(text: str, what: str) -> str:

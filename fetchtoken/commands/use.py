@@ -12,7 +12,6 @@ from fetchtoken.commands.asking import Note
 from fetchtoken.commands.local_files import LOCKS_S, changing, check_account_name, check_store, find_account
 from fetchtoken.domain.errors import ConfigError, FetchTokenError
 from fetchtoken.formats.codex import check_login, email_of
-from fetchtoken.output import printable
 from fetchtoken.settings import Settings
 
 __all__ = ["rename", "use"]
@@ -48,7 +47,7 @@ def _said(name: str, done: Switched) -> list[str]:
     if not done.changed:
         lines = [f"nothing to do: {name} is in use already"]
     else:
-        email = printable(email_of(done.auth))
+        email = email_of(done.auth)
         lines = [f"in use now: {name}{f' ({email})' if email else ''}"]
     if done.moved_to:
         lines.append(f"the login that was in use is called {done.moved_to} now")

@@ -52,8 +52,7 @@ class Settings:
         ssh_key, ssh_known_hosts: the same: absolute paths, or empty strings.
         ssh_command: what to run there; the account and ``--min-valid`` are added.
         codex_ca_certificate: checks the issuer's certificate: absolute path, or an empty string.
-        refresh_url_override: the complete URL, or an empty string.
-        revoke_url_override: the complete URL, or an empty string.
+        refresh_url_override, revoke_url_override: the complete URLs, or empty strings.
         login_client_id: Codex's ``CODEX_APP_SERVER_LOGIN_CLIENT_ID``, environment only, or an empty string.
         login_issuer: Codex's ``CODEX_APP_SERVER_LOGIN_ISSUER``, environment only, or an empty string.
         profile: the active profile's name, or an empty string.

@@ -234,7 +234,7 @@ def judge(key: str, where: str, value: str, *, home: str, base: str) -> object:
     kind = KINDS[key]
     if kind == "path":
         return path_value(where, value, home=home, base=base)
-    if kind in ("secret", "text", "unused"):
+    if kind in ("secret", "text"):
         return value
     judges = {
         "sources": sources_value,

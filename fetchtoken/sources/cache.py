@@ -17,7 +17,16 @@ from fetchtoken.domain.secret import Secret
 from fetchtoken.domain.token import CODEX_WINDOW_S, Token
 from fetchtoken.files.guard import read_private
 
-__all__ = ["Copy", "cache_file", "copy_file", "forget", "lives", "read_copy", "write_copy"]
+__all__ = [
+    "Copy",
+    "cache_file",
+    "copy_file",
+    "forget",
+    "forget_all",
+    "lives",
+    "read_copy",
+    "write_copy",
+]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,6 +162,26 @@ def forget(path: str) -> bool:
         except OSError:
             return False
     return True
+
+
+def forget_all(settings: Settings, *, account: str = "", account_id: str = "") -> int:
+    """Delete the copies of one account's tokens, wherever they came from; return how many went.
+
+    Args:
+        settings: name the directory.
+        account: only copies under this name; with neither, all of them.
+        account_id: only copies of this ``chatgpt_account_id``.
+    """
+    directory = os.path.dirname(copy_file(settings))
+    count = 0
+    for name in os.listdir(directory) if os.path.isdir(directory) else ():
+        path = os.path.join(directory, name)
+        copy = read_copy(path)
+        if copy is None or account not in ("", copy.token.account):
+            continue
+        if account_id in ("", copy.token.account_id):
+            count += forget(path)
+    return count
 
 
 def _seconds(value: Any) -> float | None:

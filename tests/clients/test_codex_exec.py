@@ -1,6 +1,8 @@
 """The real Codex CLI works with what the programs give it, and never asks for a token itself."""
 
 import json
+import os
+import subprocess
 
 import pytest
 
@@ -91,6 +93,31 @@ def test_the_file_that_adopt_left(team, codex):
     (codex.home / "auth.json").symlink_to(path)
     _assert_worked(codex, codex.run(), login.access_token)
     assert team.issuer.login(login.login_id)["exchanges"] == 0
+
+
+def test_an_account_that_use_made_the_login(issuer, codex, tmp_path):
+    """Codex follows the link, also after the account got another name; switching loses nothing."""
+    accounts = codex.home / "accounts"
+    accounts.mkdir()
+    login = issuer.mint(life_s=3600)
+    issuer.mint(email="ann@example.com").write(codex.home / "auth.json")
+    login.write(accounts / "work.json")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CODEX_HOME": str(codex.home)}
+
+    def fetchtoken(*words):
+        subprocess.run([COMMAND, *words], env=environment, check=True, capture_output=True, timeout=60)
+
+    fetchtoken("use", "work")
+    codex.backend.accept(login.access_token)
+    codex.use_auth_file()
+    assert codex.status().stderr.strip() == "Logged in using ChatGPT"
+    _assert_worked(codex, codex.run(), login.access_token)
+    fetchtoken("rename", "work", "office")
+    codex.backend.requests.clear()
+    _assert_worked(codex, codex.run(), login.access_token)
+    fetchtoken("use", "ann")
+    assert codex.run().returncode == 1
+    assert json.loads((accounts / "office.json").read_text()) == login.document
 
 
 def test_control_a_command_that_fails(team, codex):

@@ -357,8 +357,31 @@ API = [
     "503 unavailable: not ready, no journal",
 ]
 
+ACCOUNTS = [
+    "0 accounts",
+    "0 accounts --json",
+    "0 accounts: a torn file is listed",
+    "0 use work",
+    "2 use: Codex keeps its login in the keyring",
+    "4 use: no account of that name",
+    "8 use: the account is open to others",
+    "0 rename work office",
+    "2 rename: the new name is taken",
+    "2 rename work device",
+    "4 rename: no account of that name",
+    "0 logout work",
+    "0 logout --all",
+    "0 logout --keep-grant",
+    "4 logout: no account of that name",
+    "5 logout: issuer down",
+    "8 logout: would send plain http",
+    "0 exec: the program's own exit code",
+    "2 exec: no such program",
+    "4 exec: no login",
+]
+
 CONTRACT = [
-    *(f"{FETCHTOKEN} {row}" for row in (*FIRST_RUNS, *OPTIONS, *SETTINGS, *LOGINS, *SOURCES)),
+    *(f"{FETCHTOKEN} {row}" for row in (*FIRST_RUNS, *OPTIONS, *SETTINGS, *LOGINS, *SOURCES, *ACCOUNTS)),
     *(f"{BROKER} {row}" for row in COMMANDS),
     *(f"{HTTP} {row}" for row in API),
 ]

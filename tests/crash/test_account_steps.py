@@ -1,4 +1,4 @@
-"""``use`` and ``rename`` killed before each of their steps: every login lies in one place, with its doubt."""
+"""``use``, ``rename`` and ``logout`` killed before each of their steps: no login is lost, none left half."""
 
 import json
 import os
@@ -77,23 +77,29 @@ def doubts(home: Path) -> dict[str, bool]:
     }
 
 
+def killed_and_whole(template: Path, out: Path, *words: str, **environ: str) -> tuple[list[Path], Path]:
+    """Return the homes in which a command was killed, step by step, and the one where it was not."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.file_steps", template, out, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, **environ},
+    )
+    assert done.returncode == 0, done.stderr
+    *killed, whole = sorted(out.iterdir())
+    assert len(killed) + 1 == int(done.stdout) >= 2
+    return killed, whole
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_a_kill_before_any_step_loses_no_login_and_the_next_run_finishes(tmp_path, case):
     """No token is gone or twice there, doubts stay beside theirs, and the next run comes to the same end."""
     words = CASES[case]
     template = made(tmp_path, case)
     before, before_doubts = set(held(template)), doubts(template)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.file_steps", template, tmp_path / "out", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[2],
-    )
-    assert done.returncode == 0, done.stderr
-    homes = sorted((tmp_path / "out").iterdir())
-    assert len(homes) == int(done.stdout) >= 2
-    *killed, whole = homes
+    killed, whole = killed_and_whole(template, tmp_path / "out", *words)
     wanted, wanted_doubts = set(held(whole)), doubts(whole)
     for home in killed:
         now = held(home)
@@ -117,3 +123,28 @@ def test_a_kill_before_any_step_loses_no_login_and_the_next_run_finishes(tmp_pat
 def asides(home: Path) -> list[str]:
     """Return the tokens of the files that were put aside."""
     return [json.loads(path.read_text())["tokens"]["refresh_token"] for path in home.rglob("*.backup")]
+
+
+@pytest.mark.parametrize("words", [("logout",), ("logout", "work"), ("logout", "work", "--keep-grant")])
+def test_a_logout_that_is_killed_is_finished_by_the_next(tmp_path, issuer, words):
+    """Until its file is gone the login has its doubt and can be found; then nothing leads to it."""
+    template = tmp_path / "template"
+    work = template / ".codex/accounts/work.json"
+    login = issuer.mint()
+    work.parent.mkdir(parents=True)
+    login.write(work)
+    in_doubt(work, login.refresh_token)
+    (template / ".codex/auth.json").symlink_to("accounts/work.json")
+    revoke = {"CODEX_REVOKE_TOKEN_URL_OVERRIDE": issuer.revoke_url}
+    killed, whole = killed_and_whole(template, tmp_path / "out", *words, **revoke)
+    for home in killed:
+        file = home / ".codex/accounts/work.json"
+        assert not file.is_file() or Path(f"{file}.attempt").exists()
+        had = file.is_file()
+        world = World(tmp_path / "again" / home.name)
+        world.environ.update(HOME=str(home), **revoke)
+        assert world.run("logout", "work", *words[2:]).code == (0 if had else 4)
+    for home in (*killed, whole):
+        left = [path.name for path in home.rglob("*") if path.is_symlink() or path.suffix == ".json"]
+        assert left == [], home
+    assert bool(issuer.login(login.login_id)["revoked"]) is ("--keep-grant" not in words)

@@ -95,6 +95,19 @@ class Codex:
             **extra,
         }
 
+    def status(self) -> subprocess.CompletedProcess[str]:
+        """Run ``codex login status``, which speaks on standard error."""
+        return subprocess.run(
+            [self.binary, "login", "status"],
+            env=self.environment({}),
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_S,
+        )
+
     def run(self, prompt: str = "hi", **extra: str) -> subprocess.CompletedProcess[str]:
         """Run ``codex exec`` to its end; ``extra`` goes into its environment."""
         return subprocess.run(

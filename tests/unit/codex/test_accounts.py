@@ -1,6 +1,6 @@
 import pytest
 
-from fetchtoken.codex.accounts import account_file, account_names, default_file, in_use
+from fetchtoken.codex.accounts import account_file, account_names, default_file
 
 
 @pytest.fixture
@@ -34,21 +34,6 @@ def test_only_files_of_accounts_are_accounts(home):
 def test_no_directory_is_no_account(tmp_path):
     """Somebody who never had accounts has none."""
     assert account_names(str(tmp_path)) == []
-    assert in_use(str(tmp_path)) == ""
-
-
-def test_the_account_in_use_is_the_one_that_auth_json_leads_to(home):
-    """Through whatever links; a real file, and a link to elsewhere, are nobody's."""
-    (home / "accounts/work.json").touch()
-    (home / "auth.json").symlink_to("accounts/work.json")
-    assert in_use(str(home)) == "work"
-    (home / "auth.json").unlink()
-    (home / "auth.json").touch()
-    assert in_use(str(home)) == ""
-    (home / "auth.json").unlink()
-    (home / "elsewhere.json").touch()
-    (home / "auth.json").symlink_to("elsewhere.json")
-    assert in_use(str(home)) == ""
 
 
 def test_where_files_are():

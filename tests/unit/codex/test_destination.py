@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from fetchtoken.codex.destination import token_endpoint
+from fetchtoken.codex.destination import revoke_endpoint, token_endpoint
 from fetchtoken.domain.errors import ConfigError, Unsafe
 from fetchtoken.formats.codex import parse_auth_file
 from fetchtoken.oauth.messages import OAUTH_CLIENT_ID
@@ -123,3 +123,64 @@ def test_a_broken_origin_behind_an_override_is_named_as_what_it_is():
     """The file's field is wrong, not the override and not the broker's URL."""
     with pytest.raises(ConfigError, match="oauth_provenance"):
         endpoint("cbr_1", issuer="http://[", override="https://broker.example.com/oauth/token")
+
+
+def revocation(refresh="rt_1", *, issuer="", override="", refresh_override="", broker=""):
+    tokens = {"access_token": "at", "refresh_token": refresh}
+    if issuer:
+        tokens["oauth_provenance"] = {"issuer": issuer, "client_id": "app_file"}
+    auth = parse_auth_file(json.dumps({"tokens": tokens}), "/h/auth.json")
+    return revoke_endpoint(
+        auth,
+        url_override=override,
+        refresh_override=refresh_override,
+        client_id_override="",
+        broker_url=broker,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ("https://auth.openai.com/oauth/revoke", OAUTH_CLIENT_ID)),
+        ({"override": "https://r.example.com/x"}, ("https://r.example.com/x", OAUTH_CLIENT_ID)),
+        (
+            {"override": "https://r.example.com/x", "refresh_override": "https://o.example.com/y"},
+            ("https://r.example.com/x", OAUTH_CLIENT_ID),
+        ),
+        (
+            {"refresh_override": "https://o.example.com:8443/a/b?c=d"},
+            ("https://o.example.com:8443/oauth/revoke", OAUTH_CLIENT_ID),
+        ),
+        ({"issuer": "https://id.example.com/"}, ("https://id.example.com/oauth/revoke", "app_file")),
+        (
+            {"issuer": "https://id.example.com", "override": "https://r.example.com/x"},
+            ("https://r.example.com/x", "app_file"),
+        ),
+    ],
+)
+def test_a_login_is_revoked_where_it_belongs(given, expected):
+    """As Codex does, but for a login of another issuer: that is not shown to OpenAI."""
+    assert revocation(**given) == expected
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"refresh": "cbr_1"},
+        {"refresh": "cbr_1", "broker": BROKER, "override": "https://auth.openai.com/oauth/revoke"},
+        {"broker": BROKER, "override": "https://broker.example.com/oauth/revoke"},
+        {"override": "http://r.example.com/x"},
+    ],
+)
+def test_a_token_is_not_revoked_at_a_stranger(given):
+    """A machine credential only at its broker, a login never there, nothing in the clear."""
+    with pytest.raises(Unsafe):
+        revocation(**given)
+
+
+def test_a_machine_credential_is_revoked_at_its_broker():
+    """That ends this machine's access; the broker keeps the login."""
+    assert revocation("cbr_1", issuer="https://broker.example.com")[0] == (
+        "https://broker.example.com/oauth/revoke"
+    )
