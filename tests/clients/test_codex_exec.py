@@ -110,7 +110,7 @@ def test_an_account_that_use_made_the_login(issuer, codex, tmp_path):
     fetchtoken("use", "work")
     codex.backend.accept(login.access_token)
     codex.use_auth_file()
-    assert codex.status().stderr.strip() == "Logged in using ChatGPT"
+    assert codex.status().stderr.splitlines()[-1] == "Logged in using ChatGPT"
     _assert_worked(codex, codex.run(), login.access_token)
     fetchtoken("rename", "work", "office")
     codex.backend.requests.clear()
