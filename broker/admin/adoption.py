@@ -3,14 +3,20 @@
 from typing import Any
 
 from broker.admin.desk import Desk
-from broker.admin.intake import Intake, free_name, nickname, read_login, refuse_older
+from broker.admin.intake import Intake, Terms, free_name, nickname, read_logins, refuse_older
 from broker.admin.views import account_view
 from broker.admin.wire import Actor
 from broker.domain.audit import Action
 from broker.domain.records import Account, Held, Spent
 from fetchtoken.domain.errors import ConfigError
 from fetchtoken.domain.instants import to_rfc3339
-from fetchtoken.domain.names import check_name
+from fetchtoken.domain.names import check_name, is_name
+from fetchtoken.formats import codex_login
+from fetchtoken.formats.choose import choose
+from fetchtoken.formats.detect import FORMATS
+from fetchtoken.formats.login import Login
+from fetchtoken.formats.places import tool_at
+from fetchtoken.logins.neutralise import refuse_kept
 
 __all__ = ["AdoptionOperations"]
 
@@ -37,13 +43,13 @@ class AdoptionOperations:
             ConfigError: an old copy, or somebody else's; the message names the account.
         """
         desk = self._desk
-        intake = self._read(document, path, "adopt")
+        intake = self._read_one(document, path)
         held = self._same_user(intake)
-        if not intake.auth.refresh_token:
+        if not intake.file.refresh_token:
             return self._resume(intake, held, path)
         stored = await self._stored_before(intake, held)
         if stored is None:
-            stored = await self._store(intake, held, name, actor, adopting=True)
+            stored = await self._store(intake, held, actor, name=name, adopting=True)
         # A crash before this line is made good by the next call, since the file is as it was.
         await desk.store.keep_adopted(stored, path, document)
         return account_view(stored)
@@ -71,34 +77,56 @@ class AdoptionOperations:
 
         Args:
             actor: who asks.
-            documents: ``text`` and ``path`` of each file.
-            name: for a single file.
+            documents: ``text`` and ``path`` of each file, any tool's; ``pending``, ``nickname`` and
+                ``disabled`` where only what lies around it says so.
+            name: for a single login.
             sole_owner: the person says that nothing else will use these logins.
+
+        Returns:
+            One account for each user: of several copies of a login the newest came in.
 
         Raises:
             ConfigError: a live refresh token without ``sole_owner``, an old copy, a foreign login.
         """
-        if name is not None and len(documents) > 1:
+        intakes = {id(intake.file): intake for item in documents for intake in self._read(item)}
+        chosen = [intakes[id(group.login)] for group in choose(intake.file for intake in intakes.values())]
+        if name is not None and len(chosen) > 1:
             raise ConfigError("--name fits one file, not several", hint="import them one by one")
-        intakes = [self._read(item["text"], item["path"], "import") for item in documents]
-        for intake in intakes:
-            if intake.auth.refresh_token and not sole_owner:
+        for intake in intakes.values():
+            if intake.file.refresh_token and not sole_owner:
                 raise ConfigError(
-                    f"{intake.auth.name} holds a live refresh token and would keep it",
-                    hint=f"codex-broker account adopt {_file_of(intake)} takes it over; --sole-owner if"
-                    " nothing else uses this login, not even codex login or codex logout",
+                    f"{intake.file.where} holds a live refresh token and would keep it",
+                    hint=sole_owner_hint(intake.file, intake.login.source_path),
                 )
         imported = []
-        for intake in intakes:
+        for intake in chosen:
             held = self._same_user(intake)
-            imported.append(account_view(await self._store(intake, held, name, actor, adopting=False)))
+            imported.append(account_view(await self._store(intake, held, actor, name=name, adopting=False)))
         return imported
 
-    def _read(self, document: str, path: str, source: str) -> Intake:
+    def _read(self, item: dict[str, str]) -> list[Intake]:
+        """Return the logins of one file that is to be imported, with what its place says of them."""
+        found = read_logins(item["text"], item["path"], self._terms("import"), pending=item.get("pending"))
+        for intake in found:
+            intake.file.nickname = item.get("nickname") or intake.file.nickname
+            intake.file.disabled = intake.file.disabled or item.get("disabled") == "yes"
+        return found
+
+    def _read_one(self, document: str, path: str) -> Intake:
+        """Return the login of a file that is to be adopted.
+
+        Raises:
+            ConfigError: its tool could not go on with an access-only file.
+        """
+        found = read_logins(document, path, self._terms("adopt"))
+        refuse_kept(
+            FORMATS[found[0].file.form], path, instead=f"codex-broker account import {path} --sole-owner"
+        )
+        return found[0]
+
+    def _terms(self, source: str) -> Terms:
         desk = self._desk
-        return read_login(
-            document,
-            path,
+        return Terms(
             source=source,
             issuer=desk.issuer,
             now_s=desk.clock(),
@@ -114,14 +142,14 @@ class AdoptionOperations:
         """Return the account that an interrupted adoption of this very login left."""
         if held is None or not held.adopting:
             return None
-        known = await self._desk.store.find_fingerprint(intake.auth.refresh_token)
+        known = await self._desk.store.find_fingerprint(intake.file.refresh_token)
         return held if known == Held(held.name) else None
 
     async def _refuse_known(self, intake: Intake) -> None:
         """Raise where this refresh token is held, or was exchanged here."""
-        if not intake.auth.refresh_token:
+        if not intake.file.refresh_token:
             return
-        known, path = await self._desk.store.find_fingerprint(intake.auth.refresh_token), intake.auth.name
+        known, path = await self._desk.store.find_fingerprint(intake.file.refresh_token), intake.file.where
         if isinstance(known, Held):
             raise ConfigError(
                 f"{path} is a copy: account {known.account} holds its refresh token",
@@ -149,7 +177,7 @@ class AdoptionOperations:
         )
 
     async def _store(
-        self, intake: Intake, held: Account | None, name: str | None, actor: Actor, *, adopting: bool
+        self, intake: Intake, held: Account | None, actor: Actor, *, name: str | None, adopting: bool
     ) -> Account:
         desk, path = self._desk, intake.login.source_path
         if name is not None:
@@ -158,10 +186,14 @@ class AdoptionOperations:
         if held is None:
             taken = {account.name for account in desk.roster.accounts()}
             email, account_id = intake.login.tokens.email, intake.login.tokens.account_id
-            chosen = name or free_name(nickname(email, account_id), taken)
+            own = intake.file.nickname if intake.file.nickname not in taken else ""
+            own = own if is_name(own) else ""
+            chosen = name or own or free_name(nickname(email, account_id), taken)
             action = Action.ACCOUNT_ADOPTING if adopting else Action.ACCOUNT_ADDED
             audit = desk.record(action, actor, account=chosen, detail=path)
-            stored = await desk.store.add_account(chosen, intake.login, audit, adopting=adopting)
+            stored = await desk.store.add_account(
+                chosen, intake.login, audit, adopting=adopting, disabled=intake.file.disabled
+            )
         else:
             if name not in (None, held.name):
                 raise ConfigError(
@@ -177,6 +209,18 @@ class AdoptionOperations:
         return stored
 
 
-def _file_of(intake: Intake) -> str:
-    """Return the file to name in a command; what came by standard input has none."""
-    return intake.auth.name if intake.auth.name.startswith("/") else "FILE"
+def sole_owner_hint(login: Login, path: str) -> str:
+    """Say what to do with a login whose source would keep it: adopt it, or have its tool stop."""
+    file = path if path.startswith("/") else "FILE"  # what came by standard input has none
+    if login.form == codex_login.KEY:
+        return (
+            f"codex-broker account adopt {file} takes it over; --sole-owner if"
+            " nothing else uses this login, not even codex login or codex logout"
+        )
+    tool = tool_at(path, login.form)
+    if FORMATS[login.form].access_only is None:
+        return f"{tool.stop}, then --sole-owner: {tool.name} would refresh it {tool.refreshes}"
+    return (
+        f"codex-broker account adopt {file} takes it over; --sole-owner once {tool.name} has let go of it:"
+        f" {tool.stop}"
+    )

@@ -7,10 +7,11 @@ from broker.domain.records import Account, NewLogin
 from broker.domain.tokens import read_tokens
 from fetchtoken.domain.claims import Claims, decode_claims
 from fetchtoken.domain.errors import ConfigError, Malformed
-from fetchtoken.formats.codex import AuthFile, check_login, parse_auth_file
+from fetchtoken.formats.detect import parse_any
+from fetchtoken.formats.login import Login
 from fetchtoken.oauth.messages import OAUTH_CLIENT_ID
 
-__all__ = ["Intake", "free_name", "nickname", "read_login", "refuse_older"]
+__all__ = ["Intake", "Terms", "free_name", "nickname", "read_logins", "refuse_older"]
 
 _BROKERS_OWN = "cbr_"
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9._@+-]+")
@@ -18,9 +19,10 @@ _NOT_IN_NAMES = re.compile(r"[^a-z0-9._@+-]+")
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """A file that may come in."""
+    """A login that may come in."""
 
-    auth: AuthFile
+    file: Login
+    """As the tool's file holds it."""
     login: NewLogin
 
     @property
@@ -29,66 +31,82 @@ class Intake:
         return (self.login.tokens.account_id, self.login.tokens.user_id)
 
 
-def read_login(  # noqa: PLR0913 - a file, and what it is judged by
-    text: str, path: str, *, source: str, issuer: str, now_s: float, jitter: float, part: float
-) -> Intake:
-    """Read an auth file as a login for this broker.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """By what a login is judged that wants in."""
+
+    source: str
+    """``adopt``, ``import``, or ``login`` for tokens that the issuer gave just now."""
+    issuer: str
+    """The only issuer that this broker talks to."""
+    now_s: float
+    """Epoch seconds."""
+    jitter: float
+    """Chance for the due time, from -1 to 1."""
+    part: float
+    """Part of the life after which the token is due."""
+
+
+def read_logins(text: str, path: str, terms: Terms, *, pending: str | None = None) -> list[Intake]:
+    """Read a tool's file as logins for this broker.
 
     Args:
         text: the whole file.
         path: its name, for messages and for the record.
-        source: ``adopt``, ``import``, or ``login`` for tokens that the issuer gave just now.
-        issuer: the only issuer that this broker talks to.
-        now_s: epoch seconds.
-        jitter: chance for the due time, from -1 to 1.
-        part: part of the life after which the token is due.
+        terms: by what they are judged.
+        pending: codex-multi-auth's file beside it, where there is one.
 
     Raises:
-        NotFound: the file is empty.
-        Malformed: it is no auth file, or does not say whose it is.
+        NotFound: the file is empty, or holds no login.
+        Malformed: it is no tool's file, or does not say whose a login is.
         LoginRequired: it holds another kind of credential.
         ConfigError: a broker's credential, or a login of another issuer.
     """
-    auth = parse_auth_file(text, path)
-    check_login(auth)
-    _refuse_foreign(auth, path, issuer)
+    beside = None if pending is None else pending.encode()
+    return [_intake(login, path, terms) for login in parse_any(text.encode(), path, pending=beside)]
+
+
+def _intake(found: Login, path: str, terms: Terms) -> Intake:
+    _refuse_foreign(found, terms.issuer)
     tokens = read_tokens(
-        auth.access_token,
-        auth.refresh_token,
-        auth.id_token,
-        now_s=now_s,
-        jitter=jitter,
-        part=part,
-        account_id=auth.account_id,
-        answered=source == "login",
+        found.access_token,
+        found.refresh_token,
+        found.id_token,
+        now_s=terms.now_s,
+        jitter=terms.jitter,
+        part=terms.part,
+        account_id=found.account_id,
+        email=found.email,
+        expires_at=found.expires_at,
+        answered=terms.source == "login",
     )
     if not tokens.account_id:
         raise Malformed(
-            f"{path} does not say which account it belongs to", hint="codex-broker account login NAME"
+            f"{found.where} does not say which account it belongs to", hint="codex-broker account login NAME"
         )
     login = NewLogin(
         tokens=tokens,
-        issuer=issuer,
-        client_id=auth.provenance_client_id or OAUTH_CLIENT_ID,
-        source=source,
+        issuer=terms.issuer,
+        client_id=found.provenance[1] or OAUTH_CLIENT_ID,
+        source=terms.source,
         source_path=path,
     )
-    return Intake(auth, login)
+    return Intake(found, login)
 
 
-def _refuse_foreign(auth: AuthFile, path: str, issuer: str) -> None:
-    if auth.refresh_token.reveal().startswith(_BROKERS_OWN):
+def _refuse_foreign(found: Login, issuer: str) -> None:
+    if found.refresh_token.reveal().startswith(_BROKERS_OWN):
         raise ConfigError(
-            f"{path} holds a broker's credential ({_BROKERS_OWN}…), not a login",
+            f"{found.where} holds a broker's credential ({_BROKERS_OWN}…), not a login",
             hint="give the file that a login wrote",
         )
-    named = {auth.provenance_issuer}
-    for token in (auth.access_token, auth.id_token):
+    named = {found.provenance[0]}
+    for token in (found.access_token, found.id_token):
         named.add(Claims(decode_claims(token.reveal()) or {}).iss)
     for other in sorted(named - {""}):
         if other.rstrip("/") != issuer:
             raise ConfigError(
-                f"{path} holds a login of {other[:200]}, this broker's issuer is {issuer}",
+                f"{found.where} holds a login of {other[:200]}, this broker's issuer is {issuer}",
                 hint="a login is never sent to another issuer: use a broker whose issuer.url is that one",
             )
 

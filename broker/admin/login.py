@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from broker.admin.desk import Desk
-from broker.admin.intake import read_login
+from broker.admin.intake import Terms, read_logins
 from broker.admin.views import account_view
 from broker.admin.wire import Actor
 from broker.domain.audit import Action
@@ -55,18 +55,17 @@ class LoginOperations:
         """
         desk = self._desk
         check_name(name, "account")
-        intake = read_login(
-            document,
-            "the new login",
+        terms = Terms(
             source="login",
             issuer=desk.issuer,
             now_s=desk.clock(),
             jitter=desk.chance(),
             part=desk.refresh_at,
         )
+        (intake,) = read_logins(document, "the new login", terms)
         held, login = desk.roster.account(name), replace(intake.login, source_path="")
-        if held is not None and intake.auth.refresh_token:
-            known = await desk.store.find_fingerprint(intake.auth.refresh_token)
+        if held is not None and intake.file.refresh_token:
+            known = await desk.store.find_fingerprint(intake.file.refresh_token)
             if known == Held(name):
                 return account_view(held)
         stored = await self._store(name, held, login, actor)

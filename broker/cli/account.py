@@ -12,6 +12,8 @@ from broker.cli.options import AccountName, ConfigOption, HomeOption, JsonOption
 from broker.cli.place import Place
 from broker.cli.reading import read_documents
 from fetchtoken.domain.errors import ConfigError
+from fetchtoken.formats import codex_login
+from fetchtoken.formats.places import Tool
 
 __all__ = ["account"]
 
@@ -34,7 +36,9 @@ NameOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="
 
 @account.command()
 def adopt(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An auth.json of the Codex CLI.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A login file of Codex, CCS, opencode or others.")
+    ],
     *,
     name: NameOption = None,
     home: HomeOption = None,
@@ -45,11 +49,11 @@ def adopt(
     from broker.cli.adopting import adopt_file
 
     with Place(home, config).session() as call:
-        adopted = adopt_file(call, file, name)
-    show_adopted(adopted, file, as_json=as_json)
+        adopted, tool = adopt_file(call, file, name)
+    show_adopted(adopted, file, tool, as_json=as_json)
 
 
-def show_adopted(adopted: dict[str, object], file: Path, *, as_json: bool) -> None:
+def show_adopted(adopted: dict[str, object], file: Path, tool: Tool, *, as_json: bool) -> None:
     """Say what was adopted and what the person has to do now."""
     if as_json:
         speech.value(adopted)
@@ -57,6 +61,13 @@ def show_adopted(adopted: dict[str, object], file: Path, *, as_json: bool) -> No
         speech.data(f"adopted {adopted['account']}")
     if adopted["disabled"]:
         speech.note(f"it stays disabled, as it was before: codex-broker account enable {adopted['account']}")
+    if tool.form != codex_login.KEY:
+        speech.note(f"{file} now holds an access token only; restart {tool.name}")
+        speech.note(
+            "the broker keeps it fresh where the file lies on its host and belongs to its user or root;"
+            f" anywhere else it ends at {adopted['expires_at']}"
+        )
+        return
     speech.note(f"{file} now holds an access token only; restart every Codex that is running with it")
     directory = file.expanduser().absolute().parent
     sync = shlex.join(["codex-fetchtoken", "sync", "--codex-home", str(directory)])
@@ -65,7 +76,7 @@ def show_adopted(adopted: dict[str, object], file: Path, *, as_json: bool) -> No
 
 @account.command("import")
 def import_(  # noqa: PLR0913 - its options
-    source: Annotated[str, typer.Argument(metavar="FILE|DIR|-", help="Auth files of the Codex CLI.")],
+    source: Annotated[str, typer.Argument(metavar="FILE|DIR|-", help="Login files of any tool.")],
     *,
     name: NameOption = None,
     sole_owner: Annotated[

@@ -13,18 +13,14 @@ from typing import Any
 
 from broker.admin.wire import Caller
 from broker.cli.identity import as_owner_of
-from broker.cli.reading import read_auth_text
-from fetchtoken.codex.locks import auth_locks, codex_home_of
 from fetchtoken.codex.settled import refuse_unsettled
 from fetchtoken.domain.errors import Unsafe
-from fetchtoken.domain.jsontext import dumps
-from fetchtoken.files.atomic import replace_file
-from fetchtoken.formats.codex import AuthFile, access_only_document, parse_auth_file
+from fetchtoken.formats.places import Tool, tool_at
+from fetchtoken.logins.hold import hold
+from fetchtoken.logins.neutralise import refuse_kept, rewrite
+from fetchtoken.logins.reading import Found, read_found
 
 __all__ = ["adopt_file", "codex_home"]
-
-_LOCK_LIMIT_S = 20.0
-"""Longer than an exchange of the command's own may hold the locks."""
 
 
 def codex_home() -> Path:
@@ -32,8 +28,8 @@ def codex_home() -> Path:
     return Path(os.environ.get("CODEX_HOME") or Path.home() / ".codex")
 
 
-def adopt_file(call: Caller, path: Path, name: str | None) -> dict[str, Any]:
-    """Take over the login of an auth file and leave the file access-only.
+def adopt_file(call: Caller, path: Path, name: str | None) -> tuple[dict[str, Any], Tool]:
+    """Take over the login of a tool's file and leave the file access-only, in that tool's own shape.
 
     Args:
         call: the broker.
@@ -41,59 +37,54 @@ def adopt_file(call: Caller, path: Path, name: str | None) -> dict[str, Any]:
         name: the account's name, or ``None`` for one made from the e-mail address.
 
     Returns:
-        The account.
+        The account, and the tool that holds the file.
 
     Raises:
-        NotFound: there is no such file, or it is empty.
+        NotFound: there is no such file, or it holds no login.
         Unsafe: others can read it, or it cannot be replaced.
         Unavailable: another process holds its locks, or an exchange of its token is unsettled.
+        ConfigError: its tool could not go on with an access-only file.
         FetchTokenError: the broker refused it; the file is as it was.
     """
     path = path.expanduser().absolute()
     with as_owner_of(path.parent):
         # Followed once: a link that is pointed elsewhere meanwhile must not cost the other login.
         real = Path(os.path.realpath(path))
-        read_auth_text(real)  # before a lock file is made beside nothing
+        form = _read(path, real).form  # before a lock file is made beside nothing
+    refuse_kept(form, str(path), instead=f"codex-broker account import {path} --sole-owner")
     with ExitStack() as locks:
-        _lock(path, real, locks)
         with as_owner_of(path.parent):
-            text = read_auth_text(real)
-            auth = parse_auth_file(text, str(path))
-            _refuse_unsettled(real, auth)
-        begun = call("account_adopt_begin", document=text, name=name, path=str(path))
-        if auth.refresh_token:
+            # They stay held whoever we are.
+            locks.enter_context(hold(str(real), form.key, named=str(path)))
+            found = _read(path, real)
+            _refuse_unsettled(real, found)
+        begun = call("account_adopt_begin", document=found.text, name=name, path=str(path))
+        if found.logins[0].refresh_token:
             with as_owner_of(path.parent):
-                _rewrite(real, auth)
-        return dict(call("account_adopt_finish", name=begun["account"]))
+                _rewrite(real, found)
+        adopted = dict(call("account_adopt_finish", name=begun["account"]))
+    return adopted, tool_at(str(path), form.key)
 
 
-def _lock(path: Path, real: Path, locks: ExitStack) -> None:
-    """Take Codex's locks as the file's owner; they stay held whoever we are."""
-    try:
-        with as_owner_of(path.parent):
-            locks.enter_context(
-                auth_locks(str(real), codex_home_of(str(path)), time.monotonic() + _LOCK_LIMIT_S)
-            )
-    except OSError as error:
-        raise Unsafe(
-            f"the locks of {path} cannot be taken: {error.strerror}",
-            hint=f"make {path.parent} writable, on a file system that can lock",
-        ) from None
+def _read(path: Path, real: Path) -> Found:
+    """Return what the real file holds, under the name that the person gave."""
+    found = read_found(str(real))
+    return Found(str(path), found.data) if path != real else found
 
 
-def _refuse_unsettled(path: Path, auth: AuthFile) -> None:
-    if auth.refresh_token and path.stat().st_nlink > 1:
+def _refuse_unsettled(path: Path, found: Found) -> None:
+    token = found.logins[0].refresh_token
+    if token and path.stat().st_nlink > 1:
         raise Unsafe(
             f"{path} has another hard link, which would keep the refresh token",
             hint=f"find the other name by: find / -samefile {path}",
         )
-    refuse_unsettled(str(path), auth.refresh_token, then="adopt again")
+    refuse_unsettled(str(path), token, then="adopt again")
 
 
-def _rewrite(path: Path, auth: AuthFile) -> None:
-    document = access_only_document(auth.token(), now_s=time.time())
+def _rewrite(path: Path, found: Found) -> None:
     try:
-        replace_file(str(path), (dumps(document, indent=2) + "\n").encode())
+        rewrite(found, str(path), found.logins[0], now_s=time.time())
     except OSError as error:
         raise Unsafe(
             f"{path} cannot be made access-only: {error.strerror}; the account stays disabled",

@@ -18,6 +18,8 @@ def read_tokens(  # noqa: PLR0913 - three tokens and what cannot be read from th
     jitter: float,
     part: float = REFRESH_AT,
     account_id: str = "",
+    email: str = "",
+    expires_at: int | None = None,
     answered: bool = False,
 ) -> Tokens:
     """Return tokens with identity and times.
@@ -32,23 +34,26 @@ def read_tokens(  # noqa: PLR0913 - three tokens and what cannot be read from th
         jitter: chance for the due time, from -1 to 1.
         part: part of the life after which it is due.
         account_id: what the file said beside the tokens; fills in for a missing claim.
+        email: the same.
+        expires_at: the same, epoch seconds.
         answered: the issuer gave these tokens just now, in an exchange or a login.
     """
     access = Claims(decode_claims(access_token.reveal()) or {})
     identity = Claims((decode_claims(id_token.reveal()) if id_token else None) or {})
     issued_at = int(now_s) if access.iat is None else access.iat
+    ends_at = expires_at if access.exp is None else access.exp
     return Tokens(
         access_token=access_token,
         refresh_token=refresh_token or None,
         id_token=id_token or None,
         account_id=identity.account_id or access.account_id or account_id,
         user_id=identity.user_id or access.user_id,
-        email=identity.email or access.email,
+        email=identity.email or access.email or email,
         plan_type=identity.plan_type or access.plan_type,
         issued_at=issued_at,
-        expires_at=access.exp,
+        expires_at=ends_at,
         refresh_after=refresh_after(
-            issued_at, access.exp, jitter=jitter, part=part, received_at=now_s if answered else None
+            issued_at, ends_at, jitter=jitter, part=part, received_at=now_s if answered else None
         ),
     )
 

@@ -7,7 +7,6 @@ is somebody's new login. What fails is logged and shown by ``check``, and never 
 
 import asyncio
 import os
-import time
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,20 +15,20 @@ import structlog
 from broker.domain.records import Account
 from broker.domain.tokens import token_of
 from broker.refresh.threads import in_daemon_thread
-from fetchtoken.codex.locks import auth_locks, codex_home_of
-from fetchtoken.domain.claims import Claims, decode_claims
-from fetchtoken.domain.errors import FetchTokenError, NotFound, Unsafe
-from fetchtoken.domain.jsontext import dumps
+from fetchtoken.domain.errors import FetchTokenError, LoginRequired, NotFound, Unsafe
 from fetchtoken.files.atomic import replace_file
-from fetchtoken.files.guard import read_private, writable_by_others
-from fetchtoken.formats.codex import ACCESS_ONLY, AuthFile, access_only_document, parse_auth_file
+from fetchtoken.files.guard import read_bytes, writable_by_others
+from fetchtoken.formats import codex_login
+from fetchtoken.formats.codex import ACCESS_ONLY
+from fetchtoken.formats.detect import OTHER_FILE
+from fetchtoken.formats.login import Login
+from fetchtoken.logins.hold import hold
+from fetchtoken.logins.neutralise import access_only_text
+from fetchtoken.logins.reading import Found
 
 __all__ = ["AdoptedFiles", "FileState", "is_adopted", "look_at", "rewrite", "same_user"]
 
 _log = structlog.get_logger("broker.refresh")
-
-_LOCK_LIMIT_S = 20.0
-"""Longer than a refresh of the command's own may hold the locks."""
 
 
 class FileState(StrEnum):
@@ -104,9 +103,9 @@ def look_at(account: Account) -> FileState:
     if owner not in (os.geteuid(), 0):
         return FileState.ABSENT
     try:
-        return _judge(account, parse_auth_file(read_private(path), path))
-    except NotFound:
-        return FileState.ABSENT
+        return _judge(account, Found(path, read_bytes(path, private=True)))
+    except (NotFound, LoginRequired) as error:
+        return FileState.OTHER if error.code == OTHER_FILE else FileState.ABSENT
 
 
 def rewrite(account: Account, now_s: float) -> FileState:
@@ -129,30 +128,30 @@ def rewrite(account: Account, now_s: float) -> FileState:
     path = account.source_path
     if loose := writable_by_others(path):
         raise Unsafe(f"{loose} can be written by others", hint=f"chmod go-w {loose}")
-    with auth_locks(path, codex_home_of(path), time.monotonic() + _LOCK_LIMIT_S):
+    found_file = Found(path, read_bytes(path, private=True))
+    with hold(os.path.realpath(path), found_file.form.key, named=path):
         found = look_at(account)
         if found is FileState.BEHIND:
-            document = access_only_document(token_of(account), now_s=now_s)
-            replace_file(path, (dumps(document, indent=2) + "\n").encode())
+            found_file = Found(path, read_bytes(path, private=True))
+            replace_file(path, access_only_text(found_file, token_of(account), now_s=now_s).encode())
         return found
 
 
-def _judge(account: Account, auth: AuthFile) -> FileState:
-    if auth.kind not in (ACCESS_ONLY, "chatgpt") or not same_user(account, auth):
+def _judge(account: Account, found: Found) -> FileState:
+    login, *others = found.logins
+    if others or not same_user(account, login):
         return FileState.OTHER
-    if auth.refresh_token:
+    if login.refresh_token:
         return FileState.LOGIN
-    if auth.kind != ACCESS_ONLY:
+    if login.form == codex_login.KEY and found.document.get("auth_mode") != ACCESS_ONLY:
         return FileState.OTHER
-    issued_at = auth.token().issued_at
+    issued_at = login.issued_at
     is_newer = issued_at is not None and account.issued_at is not None and issued_at > account.issued_at
-    return FileState.CURRENT if is_newer or auth.access_token == account.access_token else FileState.BEHIND
+    return FileState.CURRENT if is_newer or login.access_token == account.access_token else FileState.BEHIND
 
 
-def same_user(account: Account, auth: AuthFile) -> bool:
-    """Tell whether a file is of the same user in the same workspace."""
-    identity = Claims(decode_claims(auth.id_token.reveal()) or {})
-    access = Claims(decode_claims(auth.access_token.reveal()) or {})
-    user_id = identity.user_id or access.user_id
-    account_id = auth.token().account_id
-    return account_id == account.account_id and (not account.user_id or user_id == account.user_id)
+def same_user(account: Account, login: Login) -> bool:
+    """Tell whether a file's login is of the same user in the same workspace."""
+    return login.account_id == account.account_id and (
+        not account.user_id or login.user_id == account.user_id
+    )

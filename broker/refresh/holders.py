@@ -16,8 +16,8 @@ from broker.refresh.adopted import same_user
 from broker.refresh.workshop import Workshop
 from broker.store.lives import Cause, restore
 from fetchtoken.domain.errors import FetchTokenError
-from fetchtoken.files.guard import read_private
-from fetchtoken.formats.codex import AuthFile, parse_auth_file
+from fetchtoken.formats.login import Login
+from fetchtoken.logins.reading import read_found
 
 __all__ = ["has_moved_on"]
 
@@ -37,12 +37,12 @@ async def has_moved_on(shop: Workshop, account: Account) -> Account | None:
     """
     if account.source != "import" or not Path(account.source_path).is_absolute():
         return None
-    auth = await asyncio.to_thread(_read, account.source_path)
-    if auth is None or not auth.refresh_token or not same_user(account, auth):
+    login = await asyncio.to_thread(_read, account)
+    if login is None or not login.refresh_token:
         return None
-    issued_at = auth.token().issued_at
+    issued_at = login.issued_at
     is_older = issued_at is not None and account.issued_at is not None and issued_at < account.issued_at
-    if is_older or await shop.store.find_fingerprint(auth.refresh_token) is not None:
+    if is_older or await shop.store.find_fingerprint(login.refresh_token) is not None:
         return None
     cause = Cause(why=Why.FILE, detail=account.source_path, at=shop.rules.clock())
     changed = await restore(shop.store, {account.id}, cause, again=True)
@@ -58,8 +58,10 @@ async def has_moved_on(shop: Workshop, account: Account) -> Account | None:
     return changed[0] if changed else account
 
 
-def _read(path: str) -> AuthFile | None:
+def _read(account: Account) -> Login | None:
+    """Return the login of an account's user in the file that it was imported from, of whichever tool."""
     try:
-        return parse_auth_file(read_private(os.path.realpath(path)), path)
+        found = read_found(os.path.realpath(account.source_path))
     except FetchTokenError:
         return None
+    return next((login for login in found.logins if same_user(account, login)), None)

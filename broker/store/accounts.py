@@ -33,7 +33,7 @@ _NO_HISTORY: dict[str, Any] = {
 """What is true of a login that just came in."""
 
 
-async def add_account(work: Work, name: str, login: NewLogin, *, adopting: bool) -> Account:
+async def add_account(work: Work, name: str, login: NewLogin, *, adopting: bool, disabled: bool) -> Account:
     """Store a login under a new name; see :meth:`broker.store.store.Store.add_account`."""
     tokens = login.tokens
     identity = identity_of(tokens.account_id, tokens.user_id)
@@ -47,7 +47,7 @@ async def add_account(work: Work, name: str, login: NewLogin, *, adopting: bool)
         "email": tokens.email,
         "plan_type": tokens.plan_type,
         "state": State.ACTIVE,
-        "disabled": False,
+        "disabled": disabled,
         "adopting": adopting,
         "created_at": work.now_s,
         "updated_at": work.now_s,

@@ -176,7 +176,13 @@ class Store:
     # Accounts.
 
     async def add_account(
-        self, name: str, login: NewLogin, audit: AuditRecord, *, adopting: bool = False
+        self,
+        name: str,
+        login: NewLogin,
+        audit: AuditRecord,
+        *,
+        adopting: bool = False,
+        disabled: bool = False,
     ) -> Account:
         """Store a login under a new name, active at generation 0.
 
@@ -185,13 +191,14 @@ class Store:
             login: what came.
             audit: the record.
             adopting: store it disabled and never exchange it until :meth:`set_flags` ends that.
+            disabled: neither serve nor exchange it until an administrator says so.
 
         Raises:
             ConfigError: name, identity or refresh token are held (code ``account_exists``, the
                 message says where), or the refresh token was spent here (code ``spent``).
         """
         async with self._work(audit) as work:
-            return await _accounts.add_account(work, name, login, adopting=adopting)
+            return await _accounts.add_account(work, name, login, adopting=adopting, disabled=disabled)
 
     async def replace_login(
         self, account: int, login: NewLogin, audit: AuditRecord, *, adopting: bool = False

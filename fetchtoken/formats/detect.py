@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 OTHER_FILE = "other_file"
 """Code of the errors about a file that is whole and simply holds no ChatGPT login."""
 
+_BOM = b"\xef\xbb\xbf"
+"""What some editors put before UTF-8."""
+
 _KNOWN = "Codex, CCS, CLIProxyAPI, codex-lb, opencode, llm-interactive-proxy or codex-multi-auth"
 
 
@@ -162,7 +165,7 @@ def parse_document(data: bytes, name: str) -> dict[str, object]:
         Malformed: it is no JSON object.
     """
     try:
-        text = data.decode("utf-8-sig")
+        text = data.removeprefix(_BOM).decode()
     except UnicodeDecodeError:
         raise Malformed(f"{name} is not UTF-8 text", hint="save it as UTF-8, or export it again") from None
     if not text.strip():

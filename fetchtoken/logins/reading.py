@@ -38,6 +38,11 @@ class Found:
         self.form: Format = format_of(self.document, path)
 
     @property
+    def text(self) -> str:
+        """Return what was read as text."""
+        return self.data.decode()
+
+    @property
     def digest(self) -> str:
         """Return the hash of what was read."""
         return sha256(self.data + b"\0" + (self.pending or b"")).hexdigest()

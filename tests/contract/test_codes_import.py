@@ -3,7 +3,7 @@
 import pytest
 
 from tests.contract.stage import Stage
-from tests.contract.table import FETCHTOKEN, case, cases_of, check
+from tests.contract.table import BROKER, FETCHTOKEN, case, cases_of, check
 from tests.support.command import Ran
 from tests.support.tokens import jwt
 from tests.support.tool_files import put, tool_document
@@ -109,6 +109,48 @@ def _(stage: Stage) -> Ran:
     stage.fetch("import", source(stage, age_s=60))
     bare = tool_document("codex", jwt(email="ada@example.com"))
     return stage.fetch("import", str(put(stage.home / "bare.json", bare)))
+
+
+# The broker's.
+
+
+def minted(stage: Stage, form: str) -> str:
+    """Have a login minted and write it as a tool keeps it; return the file's path."""
+    login = stage.issuer.mint()
+    document = tool_document(form, login.access_token, login.refresh_token, account_id=login.account_id)
+    return str(put(stage.home / "tool" / f"{form}.json", document))
+
+
+def broker(stage: Stage, *words: str) -> Ran:
+    """Run an administrative command without a daemon, in a home of its own."""
+    environ = {"CODEX_BROKER_ISSUER_URL": stage.issuer.url}
+    assert stage.broker("init", **environ).code == 0
+    return stage.broker(*words, **environ)
+
+
+@case(BROKER, 0, "account import --sole-owner: a CCS file", says="import")
+def _(stage: Stage) -> Ran:
+    return broker(stage, "account", "import", minted(stage, "cliproxy"), "--sole-owner")
+
+
+@case(BROKER, 2, "account import: a CCS file, live", says="live refresh token", hint="account adopt")
+def _(stage: Stage) -> Ran:
+    return broker(stage, "account", "import", minted(stage, "cliproxy"))
+
+
+@case(BROKER, 3, "account import: a login of claude", says="a login of claude", hint="Codex login")
+def _(stage: Stage) -> Ran:
+    return broker(stage, "account", "import", document(stage, type="claude", access_token="x"))
+
+
+@case(BROKER, 0, "account adopt: an opencode file", says="adopted", hint="restart opencode")
+def _(stage: Stage) -> Ran:
+    return broker(stage, "account", "adopt", minted(stage, "opencode"))
+
+
+@case(BROKER, 2, "account adopt: no access-only form", says="codex-lb keeps", hint="codex-lb")
+def _(stage: Stage) -> Ran:
+    return broker(stage, "account", "adopt", minted(stage, "codex-lb"))
 
 
 @pytest.mark.parametrize("row", cases_of(__name__), ids=str)
