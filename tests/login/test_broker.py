@@ -8,6 +8,7 @@ import pytest
 from tests.support.command import Ran
 from tests.support.daemon import running_daemon
 from tests.support.issuer import issuer_in_thread
+from tests.support.programs import BROKER, ended
 from tests.support.visitor import visit
 from tests.support.wait import until_sync
 from tests.support.walking import start_account_login
@@ -95,6 +96,23 @@ def test_nothing_is_revoked(daemon, sandbox):
     )
     assert "POST /oauth/revoke" not in [entry["route"] for entry in sandbox.log(after=before)]
     assert sandbox.alive(login.access_token)
+
+
+def test_a_refresh_under_way_comes_too_late(daemon, sandbox):
+    """The new login stands; what the old one's exchange still brings is kept sealed beside it."""
+    login = held(daemon, sandbox)
+    sandbox.fault("hold", login_id=login.login_id)
+    refresh = daemon.machine.start(BROKER, "account", "refresh", "work", "--force")
+    sandbox.until_held()
+    ran = start_account_login(daemon, sandbox, "work").approve_device(email="ann@example.com").ended()
+    assert ran.code == 0, ran
+    new = account(daemon, "work")
+    sandbox.release()
+    ended(refresh)
+    until_sync(lambda: account(daemon, "work")["late_answers"] != [])
+    found = account(daemon, "work")
+    assert (found["state"], found["generation"], found["expires_at"]) == ("active", 0, new["expires_at"])
+    assert daemon.admin("account", "refresh", "work", "--force").code == 0
 
 
 def test_another_users_login_is_refused(daemon, sandbox):

@@ -87,14 +87,14 @@ def read_answer(query: str, state: Secret) -> Secret:
     if len(table) != len(fields):
         raise Malformed("the issuer's answer says something twice", hint=_AGAIN)
     if "error" in table:
-        raise refusal(table["error"], table.get("error_description", ""))
+        raise _refusal(table["error"], table.get("error_description", ""))
     code = table.get("code", "")
     if not code or not code.isascii() or not code.isprintable():
         raise Malformed("the issuer's answer holds no code", hint=_AGAIN)
     return Secret(code)
 
 
-def refusal(word: str, description: str) -> FetchTokenError:
+def _refusal(word: str, description: str) -> FetchTokenError:
     """Return the error for the issuer's error word; its own text is not shown, but for what Codex knows."""
     if "missing_codex_entitlement" in description:
         return Denied(

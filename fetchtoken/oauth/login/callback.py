@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Sequence
 from contextlib import suppress
+from hashlib import sha256
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -27,10 +29,14 @@ _HOST = "127.0.0.1"
 _PATIENCE_S = 10.0
 """For a request to arrive whole."""
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 _STYLE = (
     ":root{color-scheme:light dark}body{font:1.0625rem/1.5 system-ui,sans-serif;max-width:32rem;"
     "margin:15vh auto 0;padding:0 1.25rem}h1{font-size:1.375rem}"
+)
+_STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
+_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'none'; base-uri 'none';"
+    " frame-ancestors 'none'"
 )
 
 

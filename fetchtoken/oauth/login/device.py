@@ -20,6 +20,7 @@ __all__ = [
     "USERCODE_PATH",
     "DeviceCode",
     "Poll",
+    "expired",
     "page_url",
     "poll_body",
     "read_poll",
