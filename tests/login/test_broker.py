@@ -61,6 +61,8 @@ def test_a_new_account(daemon, sandbox):
         for record in daemon.admin_json("audit", "list", "--account", "ann")
     ]
     assert ("account.added", "login") in actions
+    for said in (daemon.log, ran.err, json.dumps(daemon.admin_json("audit", "list"))):
+        assert not any(secret in said for secret in ("rt_", "ac_", "eyJ", "deviceauth_"))
 
 
 @pytest.mark.usefixtures("callback_ports")

@@ -52,6 +52,16 @@ def test_a_code_brings_three_tokens_of_the_person_who_approved(issuer):
     assert [entry["decision"] for entry in issuer.log()][:3] == ["asked", "approved", "logged in"]
 
 
+def test_the_log_names_no_code(issuer):
+    """Codes, states, verifiers and tokens are known by fingerprint only."""
+    walk = Walk(issuer)
+    answer = walk.redeem()[1]
+    text = json.dumps(issuer.log())
+    secrets = [walk.back["code"][0], walk.pkce.state.reveal(), walk.pkce.verifier.reveal()]
+    for secret in (*secrets, answer["access_token"], answer["refresh_token"]):
+        assert secret not in text
+
+
 def test_a_known_person_logs_in_again_as_the_same_account(issuer):
     """Whoever is known by address comes back with the same identity, in a login of its own."""
     before = issuer.mint(email="ann@example.com")
