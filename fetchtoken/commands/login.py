@@ -6,8 +6,8 @@ import os
 import time
 
 from fetchtoken.codex.accounts import account_file, account_names, default_file
+from fetchtoken.codex.destination import revoke_endpoint
 from fetchtoken.codex.new_login import Placed, check_place, place_login
-from fetchtoken.codex.revocation import revocation_endpoint
 from fetchtoken.commands.local_files import check_account_name, check_store
 from fetchtoken.domain.errors import FetchTokenError, Unsafe
 from fetchtoken.files.reserved import Reserved
@@ -127,11 +127,12 @@ def _end(old: AuthFile, placed: Placed, settings: Settings, person: Person) -> N
         person.say(f"the login that it replaces is not revoked: {other} holds it, too")
         return
     try:
-        url, client_id = revocation_endpoint(
+        url, client_id = revoke_endpoint(
             old,
-            revoke_override=settings.revoke_url_override,
+            url_override=settings.revoke_url_override,
             refresh_override=settings.refresh_url_override,
             client_id_override=settings.login_client_id,
+            broker_url=settings.remote_url if settings.remote_url_origin != "built-in" else "",
         )
         revoke(
             url,
