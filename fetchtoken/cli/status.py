@@ -12,7 +12,7 @@ from fetchtoken.commands.status import View, view_all
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.jsontext import dumps
 
-__all__ = ["register"]
+__all__ = ["register", "when"]
 
 _DAY_S = 86_400
 
@@ -40,9 +40,9 @@ def _lines(view: View, now_s: float) -> list[str]:
     if token is not None:
         lines.append(f"  account   {token.account or 'the default'} ({token.account_id or 'id unknown'})")
         lines.append(f"  plan      {token.plan_type or 'unknown'}")
-        lines.append(f"  expires   {_when(token.expires_at, now_s)}")
+        lines.append(f"  expires   {when(token.expires_at, now_s)}")
     if view.refreshed_by:
-        due = f", due {_when(view.refresh_after, now_s)}" if view.refresh_after is not None else ""
+        due = f", due {when(view.refresh_after, now_s)}" if view.refresh_after is not None else ""
         lines.append(f"  refresh   by {view.refreshed_by}{due}")
     lines += [f"  note      {text}" for text in view.notes]
     if view.error is not None:
@@ -50,7 +50,7 @@ def _lines(view: View, now_s: float) -> list[str]:
     return lines
 
 
-def _when(at_s: float | None, now_s: float) -> str:
+def when(at_s: float | None, now_s: float) -> str:
     """Return a time with its distance from now."""
     if at_s is None:
         return "unknown"
