@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
-from fetchtoken.cli.caller import caller_of
+from fetchtoken.cli.caller import Caller, caller_of
 from fetchtoken.cli.status import when
 from fetchtoken.commands.doctor import Report, examine
 from fetchtoken.commands.doctor_facts import Group
+from fetchtoken.domain.errors import Unsafe
 from fetchtoken.domain.jsontext import dumps
 from fetchtoken.output import printable
+from fetchtoken.settings import Settings, load
 
 __all__ = ["register"]
 
@@ -26,13 +28,21 @@ def doctor(
 ) -> None:
     """Find every copy of each login here, and say which breaks next."""
     caller = caller_of(context)
-    report = examine(caller.settings(check_project=False))
+    report = examine(*_settings(caller))
     if json:
         caller.print(dumps(report.to_json(), indent=2))
     else:
         caller.print("\n".join(_lines(report, caller.environ.get("HOME", ""), time.time())))
     if report.error is not None:
         raise report.error
+
+
+def _settings(caller: Caller) -> tuple[Settings, Unsafe | None]:
+    """Return the settings; where the project's files are refused, without them, and the refusal."""
+    try:
+        return caller.settings(), None
+    except Unsafe as error:
+        return load(caller.options, caller.environ, ""), error
 
 
 def _lines(report: Report, home: str, now_s: float) -> list[str]:

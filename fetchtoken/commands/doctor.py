@@ -109,26 +109,29 @@ def _time(at_s: float | None) -> str | None:
     return None if at_s is None else to_rfc3339(at_s)
 
 
-def examine(settings: Settings) -> Report:
-    """Look at everything; nothing is exchanged, written or locked for longer than a look."""
+def examine(settings: Settings, refused: FetchTokenError | None = None) -> Report:
+    """Look at everything; nothing is exchanged, written or locked for longer than a look.
+
+    Args:
+        settings: where to look, and whom to ask.
+        refused: why the project's files were left out of them.
+    """
     found = find_copies(settings)
     logins = groups(found.copies, time.time())
     homes = codex_homes(settings)
-    checks = check_settings(settings)
+    checks = check_settings(settings, refused)
     if not logins and "local" in settings.sources:
         missing = "no login was found on this machine"
         checks.append(Check("logins", ok=False, detail=missing, code=4, hint="codex-fetchtoken login"))
     checks += [*found.checks, *check_files(found.files)]
-    checks += check_directories([*homes, *(os.path.dirname(path) for path in found.files)])
+    checks += check_directories([*homes, *(os.path.dirname(os.path.realpath(path)) for path in found.files)])
     checks += [*check_store(homes), *check_environment(settings)]
-    # What a project file that nobody trusts says is looked at, and not obeyed: nobody is asked on its word.
-    told = checks[0].ok is False
     lead_s = None
-    if "remote" in settings.sources and not told:
+    if "remote" in settings.sources:
         asked, lead_s = check_broker(settings)
         checks += asked
-    if "ssh" in settings.sources and not told:
+    if "ssh" in settings.sources:
         checks += check_ssh(settings)
-    if lead_s is None and any(login.refreshed_by for login in logins) and not told:
+    if lead_s is None and any(login.refreshed_by for login in logins):
         lead_s = check_issuer(settings, "")
     return Report(logins, [*checks, check_clock(lead_s)])

@@ -90,7 +90,8 @@ def _read(found: Found, path: str, names: list[str]) -> None:
     except FetchTokenError as error:
         found.checks.append(_unread(path, error))
         return
-    shown = names[0] if len(names) == 1 or path not in names else path
+    # A link that Codex reads, as ``use`` makes it, says more than the file that it leads to.
+    shown = next((name for name in names if name.endswith("/auth.json")), names[0])
     also = tuple(name for name in names if name != shown)
     if _keep(found, shown, data, also=also, pending=pending):
         found.files.append(shown)

@@ -14,7 +14,6 @@ from fetchtoken.files.guard import check_private, read_text, writable_by_others
 from fetchtoken.files.lock import is_locked
 from fetchtoken.formats.codex import AuthFile, parse_auth_file
 from fetchtoken.settings import Settings
-from fetchtoken.settings.trust import check_project_files
 
 __all__ = ["check_directories", "check_environment", "check_files", "check_settings", "check_store"]
 
@@ -29,11 +28,10 @@ def failed(check: str, error: FetchTokenError) -> Check:
     return Check(check, ok=False, detail=error.message, code=error.exit_code, hint=error.hint)
 
 
-def check_settings(settings: Settings) -> list[Check]:
-    """Look for a project file that sets what it may not, and for files that were ignored."""
-    found = [Check("settings", ok=True, detail=note) for note in settings.notes]
-    if (error := check_project_files(settings.cascade)) is not None:
-        return [failed("settings", error), *found]
+def check_settings(settings: Settings, refused: FetchTokenError | None) -> list[Check]:
+    """Name the project file that sets what it may not, and the files that were ignored."""
+    found = [failed("settings", refused)] if refused is not None else []
+    found += [passed("settings", note) for note in settings.notes]
     return found or [passed("settings", f"sources: {', '.join(settings.sources)}")]
 
 

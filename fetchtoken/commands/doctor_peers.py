@@ -12,6 +12,12 @@ from fetchtoken.net.client import Response, request
 from fetchtoken.net.url import Url, parse_url
 from fetchtoken.settings import Settings
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from socket import socket
+
+    from fetchtoken.ssh.route import Leg
+
 __all__ = ["check_broker", "check_clock", "check_issuer", "check_ssh"]
 
 PATIENCE_S = 3.0
@@ -98,11 +104,9 @@ def check_ssh(settings: Settings) -> list[Check]:
         ]
     import asyncio
 
-    import asyncssh
-
     from fetchtoken.sources.ssh import peer_of
     from fetchtoken.ssh.errors import translated
-    from fetchtoken.ssh.route import connected
+    from fetchtoken.ssh.route import connected, itinerary, way_out
     from fetchtoken.ssh.target import Target
 
     peer = peer_of(settings)
@@ -118,16 +122,17 @@ def check_ssh(settings: Settings) -> list[Check]:
         known_hosts=settings.ssh_known_hosts,
     )
 
-    async def knock() -> None:
-        deadline_s = time.monotonic() + PATIENCE_S
+    async def knock(legs: tuple[Leg, ...], sock: socket) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_S), connected(target, deadline_s):
+            async with asyncio.timeout(PATIENCE_S), connected(legs, sock):
                 pass
-        except (asyncssh.Error, OSError) as error:
+        except TimeoutError as error:
             raise translated(error, peer, login="") from None
 
     try:
-        asyncio.run(knock())
+        legs = itinerary(target)
+        with way_out(legs[0], time.monotonic() + PATIENCE_S) as sock:
+            asyncio.run(knock(legs, sock))
     except FetchTokenError as error:
         if isinstance(error, Unavailable):
             error.hint = error.hint or "check CODEX_SSH_HOST, or try again later"

@@ -17,6 +17,9 @@ __all__ = ["SEVERITY", "groups", "worst"]
 SEVERITY = (8, 6, 3, 2, 7, 4, 5)
 """Exit codes, the most pressing first: what lets secrets out, what a person must mend, what passes."""
 
+_ACCOUNTS = "scorpiox code or codex-fetchtoken"
+"""Where ``import`` puts a login, and from where ``use`` gives it to Codex."""
+
 _LEAD_S = {"Codex": 300, "llm-interactive-proxy": 300, "opencode": 0}
 """How long before a token expires these exchange it; of the others that is not known."""
 
@@ -115,11 +118,16 @@ def _next_exchange(holders: list[Copy]) -> tuple[float | None, str]:
 
 
 def _part(holders: list[Copy]) -> str:
-    """Return what leaves the refresh token to one program: Codex, where it is among them."""
-    keeper = next((copy for copy in holders if copy.tool == "Codex"), holders[0])
-    others = [copy for copy in holders if copy is not keeper]
-    first = next((copy for copy in others if copy.rewritable), others[0])
-    if first.rewritable:
+    """Return what brings the refresh token closer to one file: other tools first, then a link for Codex."""
+    accounts = [copy for copy in holders if copy.tool == _ACCOUNTS]
+    codex = [copy for copy in holders if copy.tool == "Codex"]
+    others = [copy for copy in holders if copy not in accounts + codex]
+    if not others and accounts and codex:
+        name = accounts[0].place.rpartition("/")[2].removesuffix(".json")
+        return f"codex-fetchtoken use {shlex.quote(name)}"
+    spare = others or codex[1:] or accounts[1:]
+    first = next((copy for copy in spare if copy.rewritable), spare[0])
+    if first.rewritable and first.tool != _ACCOUNTS:
         return f"codex-fetchtoken import {shlex.quote(first.place)} --neutralise"
     return first.stop
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import time
 from email.utils import formatdate
 
@@ -10,6 +11,7 @@ import pytest
 from fetchtoken.codex.local_attempt import attempt_path, begin
 from fetchtoken.domain.secret import Secret
 from fetchtoken.formats.places import TOOLS
+from fetchtoken.oauth.journal import append
 from tests.support.command import World
 from tests.support.logins import auth_document
 from tests.support.peers import Broker, closed_port
@@ -114,6 +116,23 @@ def test_four_tools_with_one_login(world):
     assert found["first"] == login["to_do"]
     assert (login["email"], login["account_id"], login["plan_type"]) == ("ada@example.com", "acct-1", "pro")
     assert {copy["tool"]: copy["place"] for copy in found["copies"]}["opencode"] == paths[3]
+
+
+def test_its_advice_leads_to_a_machine_with_nothing_wrong(world):
+    """Each time the one thing is done that it says, one holder less is left, until one program refreshes."""
+    bearer = jwt()
+    for tool in ("Codex", "CCS", "CLIProxyAPI", "opencode"):
+        put(world, tool, bearer)
+    done = []
+    code, found = seen(world)
+    while code and len(done) < 8:
+        program, *words = shlex.split(found["first"])
+        assert program == "codex-fetchtoken"
+        assert world.run(*words).code == 0, words
+        done.append(words[0])
+        code, found = seen(world)
+    assert (code, done) == (0, ["import", "import", "import", "use"])
+    assert [copy["refresh_token"] is None for copy in found["copies"]].count(False) == 1
 
 
 @pytest.mark.parametrize("tool", FILES)
@@ -255,10 +274,10 @@ def test_a_file_with_something_wrong(world, spoil, code, says, hint):
 def test_an_attempt_in_doubt(world):
     """Exit 5 with the order that a person may give."""
     path = put(world, "Codex", jwt())
-    os.close(begin(attempt_path(str(path)), Secret("rt_1"), replay=False))
-    journal = world.home / ".codex/auth.json.attempt"
+    fd = begin(attempt_path(str(path)), Secret("rt_1"), replay=False)
+    append(fd, "sending", {}, attempt="auth.json.attempt")
+    os.close(fd)
     code, found = seen(world)
-    assert journal.exists()
     (check,) = checks(found, "attempt")
     assert (code, check["hint"]) == (5, "codex-fetchtoken refresh --force")
 
@@ -341,10 +360,11 @@ def test_a_project_file_that_is_not_trusted(world):
     put(world, "Codex", jwt())
     with Broker(http(200, {})) as server:
         url = f"http://127.0.0.1:{server.port}"
-        del world.environ["CODEX_REFRESH_TOKEN_URL_OVERRIDE"]
-        world.write("project/scorpiox-env.txt", f"CODEX_TOKEN_SOURCE=local,remote\nCODEX_REMOTE_URL={url}\n")
+        lines = ["CODEX_TOKEN_SOURCE=local,remote", f"CODEX_REMOTE_URL={url}", "CODEX_HOME=/tmp/evil"]
+        world.write("project/scorpiox-env.txt", "\n".join(lines) + "\n")
         code, found = seen(world)
         assert server.accepted == 0
+    assert len(found["copies"]) == 1
     assert code == 8
     assert "sets CODEX_REMOTE_URL" in checks(found, "settings")[0]["detail"]
 

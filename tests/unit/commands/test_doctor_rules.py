@@ -11,6 +11,7 @@ DAY_S = 86_400
 
 
 FIRST = "aaaa"
+OURS = "scorpiox code or codex-fetchtoken"
 
 
 def copy(tool: str = "Codex", token: str = FIRST, **more) -> Copy:
@@ -92,14 +93,18 @@ def test_what_happens_next_and_when(tools, at_s, who):
             [copy(rewritable=True), copy("opencode", rewritable=True)],
             "import /home/ada/opencode --neutralise",
         ),
-        ([copy("CCS", rewritable=True), copy("opencode", rewritable=True)], "import /home/ada/opencode"),
+        ([copy("CCS", rewritable=True), copy("opencode", rewritable=True)], "import /home/ada/CCS"),
         ([copy(), copy("CCS", rewritable=True, place="/a b/c")], "import '/a b/c' --neutralise"),
         ([copy(), copy("codex-lb"), copy("CCS", rewritable=True)], "import /home/ada/CCS --neutralise"),
         ([copy(), copy("codex-lb")], "delete the account in codex-lb"),
+        ([copy(), copy(rewritable=True, place="/b/auth.json")], "import /b/auth.json --neutralise"),
+        ([copy(), copy(OURS, place="/home/ada/.codex/accounts/work.json")], "codex-fetchtoken use work"),
+        ([copy(), copy(OURS), copy("CCS", rewritable=True)], "import /home/ada/CCS --neutralise"),
+        ([copy(OURS), copy(OURS, place="/b.json", rewritable=True)], "remove the account there"),
     ],
 )
 def test_one_thing_to_do(copies, to_do):
-    """Codex keeps the login where it has it; another gives it up, by itself where we cannot."""
+    """Other tools give the login up, by themselves where we cannot make them; then Codex gets a link."""
     (group,) = groups(copies, NOW_S)
     assert to_do in group.to_do
 
