@@ -47,7 +47,11 @@ def _check_file(path: str) -> list[Check]:
         if loose:
             raise Unsafe(f"others can write {loose}, in which {path} lies", hint=f"chmod go-w {loose}")
     except OSError as error:
-        return [failed(f"file:{path}", Unsafe(f"{path} cannot be looked at: {error.strerror}"))]
+        return [
+            failed(
+                f"file:{path}", Unsafe(f"{path} cannot be looked at: {error.strerror}", hint=f"ls -l {path}")
+            )
+        ]
     except FetchTokenError as error:
         return [failed(f"file:{path}", error)]
     auth = _codex_login(path)
