@@ -36,6 +36,8 @@ from fetchtoken.oauth.outcome import Answer, classify
 from fetchtoken.oauth.spawn import FRAME_HEADER, encode_frame, read_frame
 from fetchtoken.settings.envfile import EnvFile, parse_lines
 from fetchtoken.sources.remote_answer import problem, token_of
+from fetchtoken.sources.ssh_answer import token_of_command, token_of_file
+from fetchtoken.ssh.run import Done
 from tests.support.tokens import jwt
 from tests.support.tool_files import TOOLS, tool_document
 
@@ -131,6 +133,18 @@ def _broker_answer(data: bytes, chance: Random) -> None:
         token_of("https://broker.example", response, chance.choice(("", "work")))
     else:
         _said(problem("https://broker.example", response, "work"))
+
+
+def _ssh_answer(data: bytes, chance: Random) -> None:
+    done = Done(code=chance.choice((0, 0, 0, 1, 3, 5, 8, 127, None)), out=data, err=data[:300])
+    try:
+        if chance.random() < 0.5:
+            token_of_command("host", done, chance.choice(("", "work")))
+        else:
+            token_of_file("host", done, "work", min_valid_s=600, now_s=NOW_S)
+    except FetchTokenError as error:
+        _said(error)
+        raise
 
 
 def _jwt(data: bytes, _: Random) -> None:
@@ -294,6 +308,15 @@ PARSERS = [
         _broker_answer,
         (FetchTokenError,),
     ),
+    Parser(
+        "answers of another host over SSH",
+        [
+            *(json.dumps(value).encode() for value in (_BROKER, tool_document("codex", _LIVE, "rt_vector"))),
+            b"codex-fetchtoken: no login\nhint: codex login\n",
+        ],
+        _ssh_answer,
+        (FetchTokenError,),
+    ),
     Parser("JWTs", [_LIVE.encode(), unsigned_jwt({"exp": 10**30, "iat": -5}).encode()], _jwt),
     Parser(
         "times",
@@ -301,7 +324,11 @@ PARSERS = [
         _instant,
     ),
     Parser("settings files", _ENV, _env_file),
-    Parser("API keys", [new_key(kind, bytes).text.reveal().encode() for kind in ("cbk", "cbr")], _api_key),
+    Parser(
+        "API keys and invite codes",
+        [new_key(kind, bytes).text.reveal().encode() for kind in ("cbk", "cbr", "cbi")],
+        _api_key,
+    ),
     Parser(
         "frames of the exchange process",
         [encode_frame({"attempt": "a", "url": "https://x", "body": "{}"}), FRAME_HEADER.pack(5) + b"[1,2]"],
