@@ -64,7 +64,10 @@ def steps() -> list[Step]:
         if role == "server":
             found += [step(name, text), *_after(number, text)]
         elif role == "machine":
-            found += [step(name, text, "mia")]
+            found.append(step(name, text, "mia"))
+            if "--code -" in text:
+                (invited,) = (one["name"] for one in found if "codex-broker invite" in one["name"])
+                found[-1]["stdin"] = [invited, r"--code (\S+)"]
     (own_tls,) = (text for role, text in blocks() if role == "own-tls")
     found.append(step("own TLS", own_tls.replace("[tls]\n", f"{_SETTING}\n[tls]\n")))
     found.append(step("own TLS: a token", f"CODEX_REMOTE_URL=https://{HOST}:7455 {_TOKEN}", "mia"))

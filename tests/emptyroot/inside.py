@@ -6,6 +6,7 @@ the machine is changed: /usr is bound read-only, everything else is a tmpfs that
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -103,8 +104,10 @@ def _settings(root, files):
         (root / path).write_text(text)
 
 
-def run(step):
-    """Run a step's text in bash, as its user."""
+def run(step, before):
+    """Run a step's text in bash, as its user; its input is a word that an earlier step printed."""
+    name, pattern = step.get("stdin", ("", ""))
+    stdin = re.search(pattern, before[name])[1] + "\n" if name else ""
     script = ["/usr/bin/bash", "-euo", "pipefail", "-c", step["text"]]
     home, where, become = "/root", "/usr/local/src/codex-token-broker", []
     if step["user"] != "root":
@@ -115,7 +118,7 @@ def run(step):
         [*become, *script],
         env={**ENVIRON, "HOME": home},
         cwd=where,
-        stdin=subprocess.DEVNULL,
+        input=stdin,
         capture_output=True,
         text=True,
         check=False,
@@ -135,8 +138,10 @@ def main(plan):
     Path("/old").rmdir()
     os.umask(0o022)
     subprocess.run(["/usr/sbin/ip", "link", "set", "lo", "up"], check=True)
+    before = {}
     for step in plan["steps"]:
-        told = run(step)
+        told = run(step, before)
+        before[step["name"]] = told["out"]
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
         if told["code"]:
