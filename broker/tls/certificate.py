@@ -1,19 +1,15 @@
-"""What a chain of certificates says of itself: names, life, and who vouches for it. Pure."""
+"""What a server's certificate says of itself: its names and its life. Pure."""
 
-import hashlib
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from fetchtoken.domain.errors import ConfigError, FetchTokenError, Unavailable
 
-__all__ = ["WARN_DAYS", "Certificate", "issuer_pin", "read_chain"]
+__all__ = ["WARN_DAYS", "Certificate", "read_chain"]
 
 WARN_DAYS = 14
 """A renewal that works comes weeks earlier; this leaves time for a person."""
@@ -94,37 +90,6 @@ def read_chain(pem: bytes, source: str) -> list[x509.Certificate]:
         raise ConfigError(
             f"{source} holds no certificate in PEM form", hint="the server's own first, then its issuers'"
         ) from None
-
-
-def issuer_pin(pem: bytes, roots: Iterable[x509.Certificate]) -> str:
-    """Return the SHA-256 by which a client can pin a private authority, in hex.
-
-    The last certificate of the chain is the authority: of all that the server shows it is the
-    one that outlives renewals. A certificate that signed itself is its own.
-
-    Args:
-        pem: the chain that the server shows.
-        roots: the authorities that machines trust anyhow.
-
-    Returns:
-        An empty text where one of these vouches for the chain: nothing needs to be pinned; and where
-        the chain ends below its authority, so that a client could not find it in the handshake.
-
-    Raises:
-        ConfigError: there is no certificate in it.
-    """
-    last = read_chain(pem, "the certificate")[-1]
-    if any(last == root or _issued(last, root) for root in roots):
-        return ""
-    return hashlib.sha256(last.public_bytes(Encoding.DER)).hexdigest() if _issued(last, last) else ""
-
-
-def _issued(certificate: x509.Certificate, by: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(by)
-    except (InvalidSignature, TypeError, ValueError):
-        return False
-    return True
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

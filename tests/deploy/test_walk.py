@@ -8,6 +8,7 @@ for an issuer, which is the one setting more, and a ``systemctl`` that carries t
 import json
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,8 @@ def walked(tmp_path_factory):
     place = tmp_path_factory.mktemp("walk")
     for name in ("wheels", "root"):
         (place / name).mkdir()
-    write_wheels(place / "wheels", "codex-token-broker", "setuptools", without="codex-token-broker")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    write_wheels(place / "wheels", *project["project"]["dependencies"], *project["build-system"]["requires"])
     plan = {
         "root": str(place / "root"),
         "clone": str(clone(place)),

@@ -10,13 +10,12 @@ from packaging.requirements import Requirement
 __all__ = ["write_wheels"]
 
 
-def write_wheels(directory: Path, *names: str, without: str = "") -> None:
+def write_wheels(directory: Path, *names: str) -> None:
     """Write a wheel for each distribution and for all that it needs.
 
     Args:
         directory: gets the wheels.
         names: what to begin with, each a requirement.
-        without: a distribution that is left out itself; what it needs is not.
     """
     waiting = [Requirement(name) for name in names]
     seen: set[str] = set()
@@ -36,8 +35,7 @@ def write_wheels(directory: Path, *names: str, without: str = "") -> None:
             for one in wanted
             if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in extras)
         ]
-        if _plain(need.name) != _plain(without):
-            _write(directory, found)
+        _write(directory, found)
 
 
 def _write(directory: Path, found: Distribution) -> None:

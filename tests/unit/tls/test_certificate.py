@@ -1,14 +1,11 @@
-"""What is said of a certificate: names, life, and whose authority a client could pin."""
+"""What is said of a certificate: names and life."""
 
-import hashlib
-import ssl
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import trustme
-from cryptography import x509
 
-from broker.tls.certificate import Certificate, issuer_pin, read_chain
+from broker.tls.certificate import Certificate, read_chain
 from fetchtoken.domain.errors import ConfigError, Unavailable
 
 NOW_S = 1_800_000_000.0
@@ -19,9 +16,8 @@ def certificate(*names, begins=-1, ends=90):
     return Certificate("tls.crt", names, NOW_S + begins * DAY_S, NOW_S + ends * DAY_S)
 
 
-def chain_of(issued, *authorities):
-    blobs = [*issued.cert_chain_pems, *(authority.cert_pem for authority in authorities)]
-    return b"".join(blob.bytes() for blob in blobs)
+def chain_of(issued):
+    return b"".join(blob.bytes() for blob in issued.cert_chain_pems)
 
 
 @pytest.mark.parametrize(
@@ -98,41 +94,3 @@ def test_what_is_no_certificate(pem):
     """The file is named."""
     with pytest.raises(ConfigError, match=r"^/srv/x holds no certificate"):
         read_chain(pem, "/srv/x")
-
-
-def test_a_private_authority_in_the_chain_is_pinned():
-    """By the SHA-256 of its certificate in DER, as ``openssl x509 -fingerprint -sha256`` shows it."""
-    authority = trustme.CA()
-    der = ssl.PEM_cert_to_DER_cert(authority.cert_pem.bytes().decode())
-    pin = issuer_pin(chain_of(authority.issue_cert("b.example.com"), authority), [])
-    assert pin == hashlib.sha256(der).hexdigest()
-
-
-def test_an_intermediate_below_a_private_authority():
-    """What is pinned is the authority, which outlives its intermediates."""
-    root = trustme.CA()
-    middle = root.create_child_ca()
-    pem = chain_of(middle.issue_cert("b.example.com"), root)
-    assert len(read_chain(pem, "x")) == 3
-    assert issuer_pin(pem, []) == issuer_pin(root.cert_pem.bytes(), [])
-
-
-def test_a_certificate_that_signed_itself_is_its_own_authority():
-    """It is pinned itself."""
-    pem = trustme.CA().cert_pem.bytes()
-    assert issuer_pin(pem, []) == hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.decode())).hexdigest()
-
-
-@pytest.mark.parametrize("shown", [True, False], ids=["root in the chain", "root not in the chain"])
-def test_what_machines_trust_anyhow_is_not_pinned(shown):
-    """A renewal there may come from another intermediate at any time."""
-    root = trustme.CA()
-    middle = root.create_child_ca()
-    pem = chain_of(middle.issue_cert("b.example.com"), *([root] if shown else []))
-    roots = x509.load_pem_x509_certificates(trustme.CA().cert_pem.bytes() + root.cert_pem.bytes())
-    assert issuer_pin(pem, roots) == ""
-
-
-def test_a_chain_that_ends_below_its_authority():
-    """The authority is not known from here, and no client would meet it in a handshake: nothing to pin."""
-    assert issuer_pin(chain_of(trustme.CA().issue_cert("b.example.com")), []) == ""
