@@ -152,7 +152,13 @@ def test_changed_after_it_was_trusted(victim: Victim, server: Broker):
 HARMLESS = {"config init", "config set", "config show", "config trust", "config untrust"}
 """They change or show the settings; none of them asks anybody."""
 
-WORDS = {"file": "evil.json", "key": "CODEX_REMOTE_URL", "value": "x", "url": "http://127.0.0.1:9"}
+WORDS = {
+    "file": "evil.json",
+    "key": "CODEX_REMOTE_URL",
+    "value": "x",
+    "words": "true",
+    "url": "http://127.0.0.1:9",
+}
 
 
 def _line(command: Command) -> list[str]:
