@@ -125,6 +125,7 @@ async def opened(
                 certificate=None if settings.server.behind_proxy else settings.tls.cert,
             ),
             refresh_at=settings.refresh.at,
+            ssh_address=settings.ssh.address,
             chance=_chance,
             tls=tls or keeper_of(settings),
             public_host="" if settings.server.behind_proxy else settings.server.public_host,

@@ -1,4 +1,4 @@
-"""The API's socket: bound here, or opened by the service manager and passed on."""
+"""The daemon's sockets: bound here, or, for the API, opened by the service manager and passed on."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from broker.plaintext import refuse_plain_text
 from broker.settings import Settings
 from fetchtoken.domain.errors import ConfigError
 
-__all__ = ["bind", "listen", "url_of"]
+__all__ = ["bind", "bind_ssh", "listen", "url_of"]
 
 _NAME = "api"
 
@@ -42,7 +42,25 @@ def bind(settings: Settings) -> Iterator[socket.socket]:
     Raises:
         ConfigError: the port is taken, or there is no such address.
     """
-    host, port = settings.server.host, settings.server.port
+    with _bound(settings.server.host, settings.server.port, "--host", "--port") as listener:
+        yield listener
+
+
+@contextmanager
+def bind_ssh(settings: Settings) -> Iterator[socket.socket | None]:
+    """Bind the SSH front door's socket, where it is open.
+
+    Raises:
+        ConfigError: the port is taken, or there is no such address.
+    """
+    if settings.ssh.address is None:
+        yield None
+        return
+    with _bound(*settings.ssh.address, "ssh.listen") as listener:
+        yield listener
+
+
+def _bound(host: str, port: int, *settings: str) -> socket.socket:
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -58,13 +76,13 @@ def bind(settings: Settings) -> Iterator[socket.socket]:
         if error.errno == errno.EADDRINUSE:
             raise ConfigError(
                 f"port {port} on {host} is taken by another program",
-                hint=f"choose another with --port, or find it by: ss -ltnp sport = :{port}",
+                hint=f"choose another with {settings[-1]}, or find it by: ss -ltnp sport = :{port}",
             ) from None
         raise ConfigError(
-            f"cannot listen on {host} port {port}: {error.strerror}", hint="choose others with --host, --port"
+            f"cannot listen on {host} port {port}: {error.strerror}",
+            hint=f"choose another with {', '.join(settings)}",
         ) from None
-    with listener:
-        yield listener
+    return listener
 
 
 def url_of(settings: Settings, listener: socket.socket) -> str:

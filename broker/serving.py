@@ -5,13 +5,15 @@ import os
 import signal
 import socket
 from asyncio import FIRST_COMPLETED
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
 
+from broker.access.gate import Gate
 from broker.access.tokens import TokenDesk
 from broker.admin.local import listen
 from broker.admin.server import build_admin_app
@@ -24,6 +26,7 @@ from broker.following import Follower
 from broker.listening import url_of
 from broker.ops.health import Health
 from broker.ops.home import Home
+from broker.ops.hostkey import load_host_key
 from broker.ops.notify import Manager
 from broker.refresh.scheduler import Scheduler
 from broker.settings import Settings
@@ -45,12 +48,17 @@ OnReady = Callable[[Parts, str], Awaitable[int | None]]
 """Called with the parts and the address once clients can connect; an exit code ends the daemon."""
 
 
-async def serve(
+Closing = Callable[[], Awaitable[None]]
+"""Ends one way in, once what is under way there was answered."""
+
+
+async def serve(  # noqa: PLR0913 - what a daemon is started with, named at the call
     home: Home,
     settings: Settings,
     listener: socket.socket,
     on_ready: OnReady,
     *,
+    ssh: socket.socket | None = None,
     manager: Manager | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; the caller holds the home's lock.
@@ -64,6 +72,7 @@ async def serve(
         settings: how to serve.
         listener: the API's socket.
         on_ready: called once clients can connect.
+        ssh: the SSH front door's socket, where it is open.
         manager: of a service, who is told of its state and may order by SIGHUP that files be looked at
             now. Without one SIGHUP ends the process: its terminal has gone.
 
@@ -88,9 +97,11 @@ async def serve(
         audit = AuditWriter(settings.store_url(home), parts.store.trail, now=parts.clock)
         stack.push_async_callback(audit.close)
         health = Health(parts.roster, parts.coordinator, parts.journals, audit, parts.life)
+        desk = TokenDesk(parts.roster, parts.coordinator, audit, parts.clock)
+        gate = Gate()
         app = build_app(
             roster=parts.roster,
-            desk=TokenDesk(parts.roster, parts.coordinator, audit, parts.clock),
+            desk=desk,
             health=health,
             enrolment=parts.enrolment,
             key_hash_key=parts.store.api_key_hash_key,
@@ -98,12 +109,16 @@ async def serve(
             hosts=known_hosts(settings.server.public_url, listener.getsockname()[1]),
             behind_proxy=settings.server.behind_proxy,
             public_url=settings.server.public_url,
+            gate=gate,
             clock=parts.clock,
         )
         scheduler = Scheduler(parts.shop, parts.coordinator, parts.recovery)
         scheduler.take(parts.roster.accounts())
         api = await serve_api(app, listener, context=context, stop_within_s=_REQUESTS_END_WITHIN_S)
         admin = await _serve_admin(home, parts)
+        ways: list[Closing] = [api.cleanup, admin.cleanup]
+        if ssh is not None:
+            ways.append(await _serve_ssh(parts, ssh, desk, gate, lines))
         _log.info("ready", url=url, home=str(home.path), accounts=len(parts.roster.accounts()))
         follower = Follower(parts, scheduler, health, manager or Manager(), url)
         if manager is not None:
@@ -111,7 +126,7 @@ async def serve(
         follower.begin()
         code = await _work(scheduler, follower, signals, on_ready(parts, url))
         follower.end()
-        await _end(parts, signals, api, admin)
+        await _end(parts, signals, ways)
     _log.info("stopped")
     return code
 
@@ -147,6 +162,21 @@ async def _serve_admin(home: Home, parts: Parts) -> web.AppRunner:
     return runner
 
 
+async def _serve_ssh(
+    parts: Parts, listener: socket.socket, desk: TokenDesk, gate: Gate, lines: RequestLog
+) -> Closing:
+    # asyncssh takes as long to import as all the rest of the daemon.
+    from broker.sshd.door import FrontDoor
+    from broker.sshd.server import open_door
+
+    host_key = load_host_key(parts.home.ssh_host_key)
+    door = FrontDoor(roster=parts.roster, desk=desk, gate=gate, lines=lines, clock=parts.clock)
+    opened_door = await open_door(door, listener, host_key)
+    host, port = listener.getsockname()[:2]
+    _log.info("ssh_ready", listen=f"{host}:{port}", host_key=host_key.fingerprint)
+    return partial(opened_door.close, within_s=_REQUESTS_END_WITHIN_S)
+
+
 async def _work(
     scheduler: Scheduler, follower: Follower, signals: _Signals, ready: Awaitable[int | None]
 ) -> int:
@@ -171,10 +201,10 @@ async def _work(
                 await task
 
 
-async def _end(parts: Parts, signals: _Signals, api: web.AppRunner, admin: web.AppRunner) -> None:
+async def _end(parts: Parts, signals: _Signals, ways: Sequence[Closing]) -> None:
     """Finish what is under way, at most until the second signal."""
     _log.info("stopping", flights=len(parts.coordinator.flying))
-    ending = asyncio.create_task(_finish(parts, api, admin))
+    ending = asyncio.create_task(_finish(parts, ways))
     hurry = asyncio.create_task(signals.second.wait())
     await asyncio.wait((ending, hurry), return_when=FIRST_COMPLETED)
     hurry.cancel()
@@ -187,7 +217,8 @@ async def _end(parts: Parts, signals: _Signals, api: web.AppRunner, admin: web.A
     parts.home.socket.unlink(missing_ok=True)
 
 
-async def _finish(parts: Parts, api: web.AppRunner, admin: web.AppRunner) -> bool:
+async def _finish(parts: Parts, ways: Sequence[Closing]) -> bool:
     flights = parts.coordinator.close(within_s=FLIGHTS_END_WITHIN_S)
-    landed, _, _ = await asyncio.gather(flights, api.cleanup(), admin.cleanup())
+    ends = asyncio.gather(*(close() for close in ways))
+    landed, _ = await asyncio.gather(flights, ends)
     return landed

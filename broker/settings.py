@@ -28,6 +28,7 @@ PREFIX = "CODEX_BROKER_"
 DEFAULT_PORT = 7455
 _SQLITE = "sqlite:///"
 _WRITABLE_BY_OTHERS = 0o022
+_HIGHEST_PORT = 65_535
 
 
 class _Section(BaseModel):
@@ -132,6 +133,32 @@ class Refresh(_Section):
     """Seconds for which nobody may be at work in a home before its accounts wait for a person."""
 
 
+class Ssh(_Section):
+    """The SSH front door."""
+
+    listen: str = ""
+    """``HOST:PORT``, or nothing."""
+
+    @field_validator("listen")
+    @classmethod
+    def _place(cls, value: str) -> str:
+        host, colon, port = value.rpartition(":")
+        numbered = port.isascii() and port.isdigit() and int(port[:6]) <= _HIGHEST_PORT
+        bare = host.startswith("[") == host.endswith("]") and (":" not in host or host.startswith("["))
+        if value in ("", "off"):
+            return ""
+        if not (colon and host.strip("[]") and numbered and bare):
+            message = "must be HOST:PORT, such as 0.0.0.0:7422, or off"
+            raise ValueError(message)
+        return value
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port, or ``None`` where it is off."""
+        host, _, port = self.listen.rpartition(":")
+        return (host.strip("[]"), int(port)) if self.listen else None
+
+
 class Clock(_Section):
     """Time, for rehearsals against an issuer on this machine."""
 
@@ -157,6 +184,7 @@ class Settings(BaseSettings):
     seal: SealPlace = SealPlace()
     issuer: Issuer = Issuer()
     refresh: Refresh = Refresh()
+    ssh: Ssh = Ssh()
     clock: Clock = Clock()
 
     @classmethod

@@ -11,6 +11,7 @@ from broker.domain.apikey import ApiKey, new_key
 from broker.domain.audit import Action
 from broker.domain.invite import Invite
 from broker.domain.records import Client
+from broker.domain.sshkey import parse_public_keys
 from broker.store.enrolment import revoke_invite, waiting
 from fetchtoken.domain.errors import ConfigError
 from fetchtoken.domain.names import check_name
@@ -37,25 +38,39 @@ class ClientOperations:
         scopes: list[str],
         default: str | None = None,
         expires_s: float | None = None,
+        ssh_keys: dict[str, str] | None = None,
     ) -> dict[str, Any]:
         """Make a client; its API key is in the answer and nowhere else.
 
+        Args:
+            actor: who asks.
+            name: its name.
+            accounts: what it may use.
+            scopes: what for.
+            default: which of them, where it names none.
+            expires_s: its life.
+            ssh_keys: ``text`` and ``path`` of its public keys, where it has some.
+
         Raises:
-            ConfigError: no such name or scope, a name that is taken, a default that is not granted.
+            ConfigError: no such name or scope, a name or SSH key that is taken, a default that is not
+                granted, a public key that is none or weak.
             NotFound: no such account.
         """
         desk = self._desk
         check_name(name, "client")
         granted = account_ids(self._desk, accounts)
+        fingerprints = frozenset[str]() if ssh_keys is None else _fingerprints(ssh_keys)
         key = new_key("cbk", os.urandom)
+        detail = " ".join([",".join(accounts), *sorted(fingerprints)])
         client = await desk.store.add_client(
             name,
             key,
-            desk.record(Action.CLIENT_ADDED, actor, client=name, detail=",".join(accounts)),
+            desk.record(Action.CLIENT_ADDED, actor, client=name, detail=detail),
             accounts=granted,
             default_account=default_id(self._desk, default, granted),
             scopes=scopes_of(scopes),
             expires_at=None if expires_s is None else desk.clock() + expires_s,
+            ssh_keys=fingerprints,
         )
         return self._with_key(client, key)
 
@@ -97,14 +112,30 @@ class ClientOperations:
             ConfigError: the client is revoked.
         """
         desk, client = self._desk, self._desk.client(name)
-        if client.revoked_at is not None:
-            raise ConfigError(f"{name} is revoked", hint="make a new client: codex-broker client add")
+        _refuse_revoked(client)
         key = new_key("cbk", os.urandom)
         audit = desk.record(Action.CLIENT_ROTATED, actor, client=name)
         return self._with_key(await desk.store.rotate_client(client.id, key, audit), key)
 
+    async def client_ssh_keys(
+        self, actor: Actor, name: str, ssh_keys: dict[str, str] | None
+    ) -> dict[str, Any]:
+        """Put SSH keys in place of those that a client has, or take them away; its API key stays.
+
+        Raises:
+            ConfigError: the client is revoked and shall get keys, or a key is none, weak or another's.
+        """
+        desk, client = self._desk, self._desk.client(name)
+        fingerprints = frozenset[str]()
+        if ssh_keys is not None:
+            _refuse_revoked(client)
+            fingerprints = _fingerprints(ssh_keys)
+        detail = " ".join(["ssh keys", *(sorted(fingerprints) or ["taken away"])])
+        audit = desk.record(Action.CLIENT_ROTATED, actor, client=name, detail=detail)
+        return self._took(await desk.store.set_ssh_keys(client.id, fingerprints, audit))
+
     async def client_revoke(self, actor: Actor, name: str) -> dict[str, Any]:
-        """Refuse a client's key from now on, or the code that waits to make it."""
+        """Refuse a client's keys from now on, or the code that waits to make it."""
         desk = self._desk
         if (invite := await self._invited(name)) is not None:
             audit = desk.record(Action.INVITE_ENDED, actor, client=name)
@@ -135,3 +166,12 @@ class ClientOperations:
             "scopes": view["scopes"],
             "expires_at": view["expires_at"],
         }
+
+
+def _refuse_revoked(client: Client) -> None:
+    if client.revoked_at is not None:
+        raise ConfigError(f"{client.name} is revoked", hint="make a new client: codex-broker client add")
+
+
+def _fingerprints(given: dict[str, str]) -> frozenset[str]:
+    return parse_public_keys(given.get("text", ""), given.get("path", "the request"))

@@ -41,6 +41,8 @@ class Desk:
     """Where other machines find this broker."""
     refresh_at: float
     """Part of a token's life after which it is due."""
+    ssh_address: tuple[str, int] | None
+    """Where the SSH front door listens, if it does."""
     tls: TlsKeeper | None
     """The daemon's own certificate, where it serves https itself."""
     public_host: str

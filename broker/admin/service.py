@@ -13,6 +13,7 @@ from broker.admin.backup import BackupOperations
 from broker.admin.checks import CheckOperations
 from broker.admin.clients import ClientOperations
 from broker.admin.desk import Desk
+from broker.admin.frontdoor import FrontDoorOperations
 from broker.admin.invites import InviteOperations
 from broker.admin.keys import KeyOperations
 from broker.admin.login import LoginOperations
@@ -49,6 +50,7 @@ class AdminService:
             CheckOperations,
             AccountCheckOperations,
             KeyOperations,
+            FrontDoorOperations,
         )
         for group in (kind(desk) for kind in groups):
             for name, operation in inspect.getmembers(group, inspect.ismethod):

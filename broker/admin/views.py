@@ -75,6 +75,7 @@ def client_view(client: Client, names: Mapping[int, str], now_s: float) -> dict[
         "default": names.get(client.default_account or 0),
         "scopes": sorted(client.scopes),
         "expires_at": _instant(client.expires_at),
+        "ssh_keys": sorted(client.ssh_keys),
     }
 
 

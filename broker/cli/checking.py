@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from broker.cli.place import Place
-from fetchtoken.domain.errors import FetchTokenError, Unavailable
+from fetchtoken.domain.errors import ConfigError, FetchTokenError, Unavailable
 
 if TYPE_CHECKING:
     from broker.settings import Settings
@@ -64,6 +64,8 @@ def _looks(place: Place, settings: "Settings") -> Iterator[tuple[str, Callable[[
     yield "files", lambda: str(place.call("check_files"))
     yield "tls", lambda: str(place.call("check_tls"))
     yield "port", lambda: _port(place, settings)
+    if settings.ssh.listen:
+        yield "ssh", lambda: _ssh(place)
     yield "issuer", lambda: _answers("issuer", settings.issuer.url)
     yield "backend", lambda: _answers("backend", settings.issuer.backend_url)
 
@@ -90,12 +92,22 @@ def _keys(place: Place, settings: "Settings") -> str:
 
 def _port(place: Place, settings: "Settings") -> str:
     from broker.admin.client import SocketCaller
-    from broker.listening import bind
+    from broker.listening import bind, bind_ssh
 
     if SocketCaller(place.home.socket).is_listening():
         return "the daemon is running"
-    with bind(settings):
-        return f"{settings.server.host}:{settings.server.port} is free"
+    with bind(settings), bind_ssh(settings):
+        api = f"{settings.server.host}:{settings.server.port}"
+        return f"{api} and {settings.ssh.listen} are free" if settings.ssh.listen else f"{api} is free"
+
+
+def _ssh(place: Place) -> str:
+    door = place.call("ssh_door")
+    if door is None:
+        raise ConfigError(
+            "ssh.listen is set, but the running daemon does not know", hint="restart the broker"
+        )
+    return f"host key {door['fingerprint']}, for known_hosts: {door['known_hosts']}"
 
 
 def _answers(what: str, url: str) -> str:

@@ -6,8 +6,11 @@ import typer
 
 from broker.cli import speech
 from broker.cli.durations import parse_duration_s
+from broker.cli.frontdoor import show_door
 from broker.cli.options import ClientName, ConfigOption, HomeOption, JsonOption
 from broker.cli.place import Place
+from broker.cli.publickeys import read_public_keys
+from fetchtoken.domain.errors import ConfigError
 
 __all__ = ["DefaultOption", "ScopeOption", "client"]
 
@@ -29,6 +32,13 @@ DefaultOption = Annotated[
     str | None, typer.Option("--default", metavar="ACCOUNT", help="Served where no account is named.")
 ]
 
+SshKeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ssh-key", metavar="FILE", help="OpenSSH public keys for the SSH front door; - for stdin."
+    ),
+]
+
 
 ScopeOption = Annotated[str, typer.Option("--scope", metavar="LIST", help="token, quota, admin.")]
 
@@ -45,6 +55,7 @@ def add(  # noqa: PLR0913 - its options
     expires: Annotated[
         str | None, typer.Option("--expires", metavar="TIME", help="The key's life, such as 90d or 12h.")
     ] = None,
+    ssh_key: SshKeyOption = None,
     home: HomeOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -52,8 +63,12 @@ def add(  # noqa: PLR0913 - its options
     """Make a client and print its API key, which is shown this once."""
     wishes = {"accounts": accounts, "default": default, "scopes": scope.split(",")}
     expires_s = None if expires is None else parse_duration_s(expires)
-    added = Place(home, config).call("client_add", name=name, expires_s=expires_s, **wishes)
-    _show_key(added, as_json=as_json)
+    keys = {} if ssh_key is None else {"ssh_keys": read_public_keys(ssh_key)}
+    with Place(home, config).session() as call:
+        added = call("client_add", name=name, expires_s=expires_s, **wishes, **keys)
+        _show_key(added, as_json=as_json)
+        if keys:
+            show_door(call)
 
 
 @client.command("list")
@@ -104,16 +119,39 @@ def ungrant(
 
 
 @client.command()
-def rotate(
-    name: ClientName, *, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False
+def rotate(  # noqa: PLR0913 - its options
+    name: ClientName,
+    *,
+    ssh_key: SshKeyOption = None,
+    no_ssh_key: Annotated[bool, typer.Option("--no-ssh-key", help="Take its SSH keys away.")] = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Give a client a new API key; the old one stops working at once."""
-    _show_key(Place(home, config).call("client_rotate", name=name), as_json=as_json)
+    """Give a client a new API key, or other SSH keys; the old ones stop working at once.
+
+    With --ssh-key or --no-ssh-key its API key stays as it is.
+    """
+    place = Place(home, config)
+    if ssh_key is None and not no_ssh_key:
+        _show_key(place.call("client_rotate", name=name), as_json=as_json)
+        return
+    if ssh_key is not None and no_ssh_key:
+        raise ConfigError("--ssh-key and --no-ssh-key exclude each other", hint="give one of them")
+    keys = None if ssh_key is None else read_public_keys(ssh_key)
+    with place.session() as call:
+        rotated = call("client_ssh_keys", name=name, ssh_keys=keys)
+        if as_json:
+            speech.value(rotated)
+        else:
+            speech.data(f"{name} has {', '.join(rotated['ssh_keys']) or 'no SSH key'}")
+        if keys is not None:
+            show_door(call)
 
 
 @client.command()
 def revoke(name: ClientName, *, home: HomeOption = None, config: ConfigOption = None) -> None:
-    """Refuse a client's key from now on, or end its invite."""
+    """Refuse a client's keys from now on, or end its invite."""
     Place(home, config).call("client_revoke", name=name)
     speech.data(f"revoked {name}")
 

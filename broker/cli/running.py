@@ -12,7 +12,8 @@ from broker.cli import speech
 from broker.cli.nextstep import next_step
 from broker.cli.place import Place
 from broker.cli.programs import program
-from broker.listening import listen
+from broker.listening import bind_ssh, listen
+from broker.ops.hostkey import make_host_key
 from broker.ops.notify import manager_of
 from broker.ops.setup import make_home
 from broker.serving import OnReady, serve
@@ -65,10 +66,12 @@ def run_service(place: Place, *, host: str | None, port: int | None, on_ready: O
 
     place.home.check()
     settings = place.settings(host=host, port=port)
+    if settings.ssh.listen:
+        make_host_key(place.home.ssh_host_key)
     configure()
     manager = manager_of(os.environ, os.getpid()) if on_ready is None else None
-    with place.home.lock(), listen(settings) as listener:
-        return run(serve(place.home, settings, listener, on_ready or ready, manager=manager))
+    with place.home.lock(), listen(settings) as listener, bind_ssh(settings) as ssh:
+        return run(serve(place.home, settings, listener, on_ready or ready, ssh=ssh, manager=manager))
 
 
 def run(work: Coroutine[Any, Any, int]) -> int:

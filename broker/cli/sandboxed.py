@@ -13,7 +13,7 @@ from broker.cli.place import Place
 from broker.cli.programs import program
 from broker.cli.running import run
 from broker.domain.account import State
-from broker.listening import bind
+from broker.listening import bind, bind_ssh
 from broker.ops.setup import make_home
 from broker.sandbox.server import PORT, SandboxIssuer, banner
 from broker.serving import serve
@@ -53,9 +53,9 @@ async def _serve(place: Place, host: str | None, port: int | None) -> int:
             speech.data(f"ready {url}")
             await _offer(parts, issuer, url)
 
-        with bind(settings) as listener:
+        with bind(settings) as listener, bind_ssh(settings) as ssh:
             speech.note(banner(issuer.url).rstrip())
-            return await serve(place.home, settings, listener, ready)
+            return await serve(place.home, settings, listener, ready, ssh=ssh)
     finally:
         await issuer.stop()
 

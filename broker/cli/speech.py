@@ -3,10 +3,11 @@
 import json
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from broker.domain.columns import pair_lines, table_lines
 from fetchtoken.domain.errors import FetchTokenError
 
 __all__ = ["bug", "data", "error", "note", "pairs", "printable", "table", "tell", "usage_error", "value"]
@@ -47,32 +48,19 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> None
     """
     if not rows:
         return
-    cells = [list(columns.values()), *([_cell(row.get(key)) for key in columns] for row in rows)]
-    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
-    for line in cells:
-        data("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    for line in table_lines(rows, columns):
+        data(line)
 
 
 def pairs(document: Mapping[str, Any]) -> None:
     """Print one record as ``key: value`` lines."""
-    width = max(len(key) for key in document) + 2
-    for key, item in document.items():
-        data(f"{key + ':':<{width}}{_cell(item)}")
+    for line in pair_lines(document):
+        data(line)
 
 
 def printable(text: str) -> str:
     """Return a text with what a terminal would act on written as escapes."""
     return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
-
-
-def _cell(item: Any) -> str:
-    if item is None or item == "":
-        return "-"
-    if isinstance(item, bool):
-        return "yes" if item else "no"
-    if isinstance(item, Iterable) and not isinstance(item, str):
-        return ",".join(str(part) for part in item) or "-"
-    return str(item)
 
 
 def error(problem: FetchTokenError, *, verbose: bool) -> int:

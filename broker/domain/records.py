@@ -125,6 +125,8 @@ class Client:
     scopes: frozenset[str]
     accounts: frozenset[int]
     """Ids of the accounts granted."""
+    ssh_keys: frozenset[str] = frozenset()
+    """Fingerprints of its SSH keys (:func:`broker.domain.sshkey.fingerprint_of`)."""
     default_account: int | None
     expires_at: float | None
     """Epoch seconds, or ``None`` for never."""

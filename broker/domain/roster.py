@@ -1,4 +1,4 @@
-"""The read model of the hot path: every account and client in memory, found by name, id or key id."""
+"""The read model of the hot path: every account and client in memory, found by name, id or key."""
 
 from collections.abc import Set as AbstractSet
 
@@ -28,6 +28,7 @@ class Roster:
         self._clients: dict[int, Client] = {}
         self._clients_by_name: dict[str, Client] = {}
         self._clients_by_key: dict[str, Client] = {}
+        self._clients_by_ssh_key: dict[str, Client] = {}
         self._gone_accounts: set[int] = set()
         self._gone_clients: set[int] = set()
 
@@ -58,6 +59,10 @@ class Roster:
     def client_by_key(self, key_id: str) -> Client | None:
         """Return the client whose API key has that id, revoked and expired ones included."""
         return self._clients_by_key.get(key_id)
+
+    def client_by_ssh_key(self, fingerprint: str) -> Client | None:
+        """Return the client that has that SSH key, revoked and expired ones included."""
+        return self._clients_by_ssh_key.get(fingerprint)
 
     def clients(self) -> list[Client]:
         """Return all clients by name."""
@@ -94,6 +99,7 @@ class Roster:
         self._clients[client.id] = client
         self._clients_by_name[client.name] = client
         self._clients_by_key[client.key_id] = client
+        self._clients_by_ssh_key |= dict.fromkeys(client.ssh_keys, client)
 
     def drop_client(self, client: int) -> None:
         """Forget a removed client."""
@@ -126,3 +132,6 @@ class Roster:
             del self._clients_by_name[held.name]
         if self._clients_by_key.get(held.key_id) is held:
             del self._clients_by_key[held.key_id]
+        for fingerprint in held.ssh_keys:
+            if self._clients_by_ssh_key.get(fingerprint) is held:
+                del self._clients_by_ssh_key[fingerprint]

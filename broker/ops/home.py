@@ -62,6 +62,11 @@ class Home:
         return self.path / "audit.head"
 
     @property
+    def ssh_host_key(self) -> Path:
+        """By which clients recognise the SSH front door."""
+        return self.path / "ssh_host_ed25519_key"
+
+    @property
     def sandbox(self) -> "Home":
         """The home of ``up --sandbox``, apart from the real one."""
         return Home(self.path / "sandbox")

@@ -1,9 +1,10 @@
-"""Make a home ready: directories, settings to edit, master key."""
+"""Make a home ready: directories, settings to edit, master key, host key."""
 
 import os
 from pathlib import Path
 
 from broker.ops.home import Home
+from broker.ops.hostkey import make_host_key
 from broker.seal.keyfile import create_keyring
 from broker.settings import Settings
 from fetchtoken.domain.errors import ConfigError
@@ -29,6 +30,9 @@ _TEMPLATE = """\
 # at = 0.6
 # parallel = 4
 # lease = 90
+
+[ssh]
+# listen = "0.0.0.0:7422"
 """
 
 
@@ -57,6 +61,7 @@ def make_home(home: Home, settings: Settings, *, config: Path | None) -> bool:
             ) from None
     if not require_key(home, settings):
         create_keyring(settings.key_file(home, os.environ))
+    make_host_key(home.ssh_host_key)
     return new
 
 

@@ -1,14 +1,16 @@
 """The change counter, and what changed since a value of it."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Column, Row, Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.domain.records import Snapshot
 from broker.store.keys import StoreKeys
 from broker.store.rows import account_from_row, client_from_row
-from broker.store.tables import accounts, clients, grants, meta, removed
+from broker.store.tables import accounts, clients, grants, meta, removed, ssh_keys
 
 __all__ = ["bump", "read_changes", "read_counter", "record_removal"]
 
@@ -47,24 +49,28 @@ async def read_changes(connection: AsyncConnection, keys: StoreKeys, since: int 
     account_rows = await connection.execute(select(accounts).where(accounts.c.revision > after))
     client_rows = await connection.execute(select(clients).where(clients.c.revision > after))
     held: list[Row[Any]] = list(client_rows)
-    granted = await _grants(connection, after)
+    granted = await _of_clients(connection, grants, grants.c.account, after)
+    ssh = await _of_clients(connection, ssh_keys, ssh_keys.c.fingerprint, after)
     return Snapshot(
         revision=await read_counter(connection),
         whole=since is None,
         accounts=tuple(account_from_row(row, keys) for row in account_rows),
-        clients=tuple(client_from_row(row, granted.get(row.id, frozenset())) for row in held),
+        clients=tuple(client_from_row(row, granted[row.id], ssh[row.id]) for row in held),
         removed_accounts=frozenset(gone["account"]),
         removed_clients=frozenset(gone["client"]),
     )
 
 
-async def _grants(connection: AsyncConnection, after: int) -> dict[int, frozenset[int]]:
+async def _of_clients(
+    connection: AsyncConnection, table: Table, column: Column[Any], after: int
+) -> Mapping[int, frozenset[Any]]:
+    """Return the values of a column by client, of the clients that changed after a revision."""
     wanted = (
-        select(grants.c.client, grants.c.account)
-        .join(clients, clients.c.id == grants.c.client)
+        select(table.c.client, column)
+        .join(clients, clients.c.id == table.c.client)
         .where(clients.c.revision > after)
     )
-    found: dict[int, set[int]] = {}
-    for client, account in await connection.execute(wanted):
-        found.setdefault(client, set()).add(account)
-    return {client: frozenset(ids) for client, ids in found.items()}
+    found: defaultdict[int, frozenset[Any]] = defaultdict(frozenset)
+    for client, value in await connection.execute(wanted):
+        found[client] |= {value}
+    return found

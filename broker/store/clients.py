@@ -8,11 +8,11 @@ from sqlalchemy import delete, insert, select, update
 from broker.domain.apikey import ApiKey, hash_key
 from broker.domain.records import Client
 from broker.store.rows import client_from_row
-from broker.store.tables import accounts, clients, grants
+from broker.store.tables import accounts, clients, grants, ssh_keys
 from broker.store.work import Work
 from fetchtoken.domain.errors import ConfigError, NotFound
 
-__all__ = ["add_client", "change_grants", "read_client", "revoke_client", "rotate_client"]
+__all__ = ["add_client", "change_grants", "read_client", "revoke_client", "rotate_client", "set_ssh_keys"]
 
 
 async def add_client(  # noqa: PLR0913 - a record; its fields are named at the call
@@ -24,6 +24,7 @@ async def add_client(  # noqa: PLR0913 - a record; its fields are named at the c
     default_account: int | None,
     scopes: AbstractSet[str],
     expires_at: float | None,
+    fingerprints: AbstractSet[str] = frozenset(),
 ) -> Client:
     """Store a client and the hash of its key; see :meth:`broker.store.store.Store.add_client`."""
     taken = await work.connection.execute(select(clients.c.id).where(clients.c.name == name))
@@ -34,6 +35,7 @@ async def add_client(  # noqa: PLR0913 - a record; its fields are named at the c
             code="client_exists",
         )
     await _check_accounts(work, granted)
+    await _check_free(work, fingerprints)
     values = {
         "name": name,
         "key_id": key.key_id,
@@ -47,6 +49,7 @@ async def add_client(  # noqa: PLR0913 - a record; its fields are named at the c
     }
     client = await work.insert(clients, values)
     await _insert_grants(work, client, granted)
+    await _insert_ssh_keys(work, client, fingerprints)
     await work.log()
     return await read_client(work, client)
 
@@ -55,6 +58,17 @@ async def rotate_client(work: Work, client: int, key: ApiKey) -> Client:
     """Put a new key in place of the old one; raises NotFound."""
     await read_client(work, client)
     await _update(work, client, {"key_id": key.key_id, "key_hash": hash_key(key, work.keys.api_key_hash)})
+    await work.log()
+    return await read_client(work, client)
+
+
+async def set_ssh_keys(work: Work, client: int, fingerprints: AbstractSet[str]) -> Client:
+    """Put SSH keys in place of those that a client has; raises NotFound, and ConfigError for another's."""
+    await read_client(work, client)
+    await work.connection.execute(delete(ssh_keys).where(ssh_keys.c.client == client))
+    await _check_free(work, fingerprints)
+    await _insert_ssh_keys(work, client, fingerprints)
+    await _update(work, client, {})
     await work.log()
     return await read_client(work, client)
 
@@ -92,7 +106,8 @@ async def read_client(work: Work, client: int) -> Client:
     if row is None:
         raise NotFound("this client was removed", hint="codex-broker client list")
     granted = await work.connection.execute(select(grants.c.account).where(grants.c.client == client))
-    return client_from_row(row, frozenset(granted.scalars()))
+    keys = await work.connection.execute(select(ssh_keys.c.fingerprint).where(ssh_keys.c.client == client))
+    return client_from_row(row, frozenset(granted.scalars()), frozenset(keys.scalars()))
 
 
 async def _update(work: Work, client: int, values: dict[str, Any]) -> None:
@@ -104,6 +119,27 @@ async def _insert_grants(work: Work, client: int, granted: AbstractSet[int]) -> 
     if granted:
         rows = [{"client": client, "account": account} for account in sorted(granted)]
         await work.connection.execute(insert(grants), rows)
+
+
+async def _insert_ssh_keys(work: Work, client: int, fingerprints: AbstractSet[str]) -> None:
+    if fingerprints:
+        rows = [{"fingerprint": one, "client": client} for one in sorted(fingerprints)]
+        await work.connection.execute(insert(ssh_keys), rows)
+
+
+async def _check_free(work: Work, fingerprints: AbstractSet[str]) -> None:
+    """Raise where a key is another client's: whoever connects must be one client, and known as that one."""
+    held = (
+        select(ssh_keys.c.fingerprint, clients.c.name)
+        .join(clients)
+        .where(ssh_keys.c.fingerprint.in_(fingerprints))
+    )
+    for fingerprint, name in await work.connection.execute(held.order_by(ssh_keys.c.fingerprint)):
+        raise ConfigError(
+            f"the SSH key {fingerprint} is that of client {name}",
+            hint=f"give this client a key of its own, or: codex-broker client rotate {name} --no-ssh-key",
+            code="ssh_key_taken",
+        )
 
 
 async def _check_accounts(work: Work, wanted: AbstractSet[int]) -> None:

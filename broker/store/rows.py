@@ -82,8 +82,8 @@ def account_from_row(row: Row[Any], keys: StoreKeys) -> Account:
     )
 
 
-def client_from_row(row: Row[Any], granted: frozenset[int]) -> Client:
-    """Return the client in a row, with the ids of the accounts granted to it."""
+def client_from_row(row: Row[Any], granted: frozenset[int], ssh_keys: frozenset[str]) -> Client:
+    """Return the client in a row, with the ids of the accounts granted to it and its SSH keys."""
     fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented accessor
     fields["scopes"] = frozenset(fields["scopes"].split())
-    return Client(**fields, accounts=granted)
+    return Client(**fields, accounts=granted, ssh_keys=ssh_keys)

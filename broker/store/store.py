@@ -376,6 +376,7 @@ class Store:
         default_account: int | None = None,
         scopes: AbstractSet[str] = frozenset({"token"}),
         expires_at: float | None = None,
+        ssh_keys: AbstractSet[str] = frozenset(),
     ) -> Client:
         """Store a client with the keyed hash of its API key.
 
@@ -387,10 +388,12 @@ class Store:
             default_account: one of them, or ``None``.
             scopes: of :data:`broker.domain.client.SCOPES`.
             expires_at: epoch seconds, or ``None`` for never.
+            ssh_keys: fingerprints of its SSH keys.
 
         Raises:
             ConfigError: the name is taken (code ``client_exists``) or waits for an invite's code to be
-                used (``invite_waiting``), or the default is not granted.
+                used (``invite_waiting``), the default is not granted, or an SSH key is another
+                client's (``ssh_key_taken``).
             NotFound: an account is gone.
         """
         async with self._work(audit) as work:
@@ -403,6 +406,7 @@ class Store:
                 default_account=default_account,
                 scopes=scopes,
                 expires_at=expires_at,
+                fingerprints=ssh_keys,
             )
 
     async def change_grants(
@@ -431,6 +435,16 @@ class Store:
         """Put a new API key in place of the old one, at once; raises NotFound."""
         async with self._work(audit) as work:
             return await _clients.rotate_client(work, client, key)
+
+    async def set_ssh_keys(self, client: int, ssh_keys: AbstractSet[str], audit: AuditRecord) -> Client:
+        """Put SSH keys, by their fingerprints, in place of those that a client has.
+
+        Raises:
+            NotFound: the client is gone.
+            ConfigError: a key is another client's (code ``ssh_key_taken``).
+        """
+        async with self._work(audit) as work:
+            return await _clients.set_ssh_keys(work, client, ssh_keys)
 
     async def revoke_client(self, client: int, audit: AuditRecord) -> Client:
         """Revoke a client's key for good; a second time changes no date. Raises NotFound."""

@@ -29,6 +29,7 @@ __all__ = [
     "orphans",
     "removed",
     "spent",
+    "ssh_keys",
 ]
 
 metadata = MetaData(
@@ -141,6 +142,14 @@ invite_grants = Table(
     Column("invite", ForeignKey("invites.id", ondelete="CASCADE"), primary_key=True),
     Column("account", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
+
+ssh_keys = Table(
+    "ssh_keys",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("client", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+"""What each client may show at the SSH front door (:mod:`broker.domain.sshkey`)."""
 
 spent = Table(
     "spent",

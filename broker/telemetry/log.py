@@ -26,8 +26,8 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 
 _FIRST = ("at", "level", "event")
 
-_CHATTY = ("aiohttp", "aiosqlite", "alembic", "asyncio", "sqlalchemy")
-"""Below warnings these print statements with their parameters, and callbacks with their arguments."""
+_CHATTY = ("aiohttp", "aiosqlite", "alembic", "asyncio", "asyncssh", "sqlalchemy")
+"""Below warnings these print statements, callbacks and commands with what was passed to them."""
 
 
 def redact_event(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:

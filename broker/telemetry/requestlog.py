@@ -36,6 +36,8 @@ class RequestLine(NamedTuple):
     """The problem's code, or an empty string."""
     took_s: float
     request_id: str
+    transport: str = ""
+    """``ssh``, or an empty string for HTTP; the status is then the exit code."""
 
 
 class NoRequestLog:
@@ -93,7 +95,7 @@ class RequestLog:
 def _event(line: RequestLine) -> dict[str, str | float]:
     """Return what the line says, without what is empty."""
     event: dict[str, str | float] = {"at": to_rfc3339(line.at), "level": "info", "event": "request"}
-    for name in ("method", "route", "account", "client", "peer", "code", "request_id"):
+    for name in ("method", "route", "account", "client", "peer", "code", "request_id", "transport"):
         text = getattr(line, name)
         if text:
             event[name] = text

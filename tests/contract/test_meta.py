@@ -332,6 +332,34 @@ COMMANDS = [
     "1 a bug",
 ]
 
+FRONT_DOOR = [
+    "0 ssh: token",
+    "0 ssh: token ACCOUNT",
+    "0 ssh: token --format json",
+    "0 ssh: token --format env --shell fish",
+    "0 ssh: token --format header",
+    "0 ssh: token --format auth-json",
+    "0 ssh: token --format opencode",
+    "0 ssh: what the ssh source runs",
+    "0 ssh: accounts",
+    "0 ssh: whoami",
+    "2 ssh: no such command",
+    "2 ssh: several grants, no default",
+    "3 ssh: refused and expired",
+    "5 ssh: expired, the issuer is busy",
+    "5 ssh: under --min-valid",
+    "6 ssh: another's account",
+    "6 ssh: disabled",
+    "6 ssh: scope quota only",
+    "0 client add --ssh-key",
+    "0 client rotate --ssh-key -",
+    "0 client rotate --no-ssh-key",
+    "2 client add --ssh-key: another's key",
+    "2 client add --ssh-key: a weak key",
+    "2 ssh.listen: a busy port",
+    "8 the host key is open to others",
+]
+
 API = [
     "200 the token of an account",
     "200 the token of the only grant",
@@ -397,6 +425,8 @@ ACCOUNTS = [
 CONTRACT = [
     *(f"{FETCHTOKEN} {row}" for row in (*FIRST_RUNS, *OPTIONS, *SETTINGS, *LOGINS, *SOURCES, *ACCOUNTS)),
     *(f"{BROKER} {row}" for row in COMMANDS),
+    *(f"{FETCHTOKEN} {row}" for row in (*FIRST_RUNS, *OPTIONS, *SETTINGS, *SOURCES)),
+    *(f"{BROKER} {row}" for row in (*COMMANDS, *FRONT_DOOR)),
     *(f"{HTTP} {row}" for row in API),
 ]
 

@@ -19,7 +19,15 @@ with quick.imports():
 print(*sorted(sys.modules))
 """
 
-NOT_NEEDED = {"alembic", "broker.api.openapi", "broker.cli.account", "broker.cli.client", "pygments", "rich"}
+NOT_NEEDED = {
+    "alembic",
+    "asyncssh",
+    "broker.api.openapi",
+    "broker.cli.account",
+    "broker.cli.client",
+    "pygments",
+    "rich",
+}
 
 
 def test_a_daemon_starts_without_what_serving_does_not_need() -> None:
