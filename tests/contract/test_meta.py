@@ -424,8 +424,6 @@ ACCOUNTS = [
 
 CONTRACT = [
     *(f"{FETCHTOKEN} {row}" for row in (*FIRST_RUNS, *OPTIONS, *SETTINGS, *LOGINS, *SOURCES, *ACCOUNTS)),
-    *(f"{BROKER} {row}" for row in COMMANDS),
-    *(f"{FETCHTOKEN} {row}" for row in (*FIRST_RUNS, *OPTIONS, *SETTINGS, *SOURCES)),
     *(f"{BROKER} {row}" for row in (*COMMANDS, *FRONT_DOOR)),
     *(f"{HTTP} {row}" for row in API),
 ]
