@@ -12,6 +12,7 @@ import os
 import pwd
 import resource
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
@@ -105,7 +106,8 @@ def _close_process(service, uid, gid):
         call("prctl", PR_CAPBSET_DROP, number, 0, 0, 0)
     os.setresuid(uid, uid, uid)
     call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    call("prctl", PR_SET_MDWE, 1, 0, 0, 0)
+    with suppress(OSError):  # Linux before 6.3 has none; there systemd does it by its call filter
+        call("prctl", PR_SET_MDWE, 1, 0, 0, 0)
 
 
 def _credentials(unit, service, user):
