@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from fetchtoken.domain.errors import ConfigError, FetchTokenError, Unsafe
+from fetchtoken.domain.errors import ConfigError, FetchTokenError, Unavailable, Unsafe
 from fetchtoken.domain.names import check_name, is_name, is_neighbour
 from fetchtoken.domain.nickname import nickname
 from fetchtoken.files.guard import read_private
@@ -17,6 +17,10 @@ __all__ = ["WAITING", "AccountFiles", "Place"]
 
 WAITING = ".import"
 """What the name of a login ends with that is durable here, while its source still holds it, too."""
+
+
+_NOTHING = ""
+"""Stands for no file where the tokens of one are compared."""
 
 
 class Place:
@@ -49,6 +53,7 @@ class AccountFiles:
         self.logins: dict[str, Login] = {}
         self.waiting: dict[str, Login] = {}
         self.taken: set[str] = set()
+        self._seen: dict[str, object] = {}
         for file in _files(self.directory):
             waits = file.endswith(".json" + WAITING)
             name = file.removesuffix(WAITING).removesuffix(".json")
@@ -56,6 +61,7 @@ class AccountFiles:
                 continue
             self.taken.add(name)
             login = _read(os.path.join(self.directory, file))
+            self._seen[file] = _tokens(login)
             if login is not None:
                 (self.waiting if waits else self.logins)[name] = login
 
@@ -110,6 +116,13 @@ class AccountFiles:
                 " would be lost",
                 hint=f"leave it; codex-fetchtoken logout {name} first, if that login is to go",
             )
+        if held.refresh_token and held.user_id != login.user_id:
+            silent = login.where if not login.user_id else self.path(name)
+            raise Unsafe(
+                f"{silent} does not say which user of its workspace it is, and account {name} holds a refresh"
+                " token, which would be lost",
+                hint=f"leave it; codex-fetchtoken logout {name} first, if that login is to go",
+            )
         return Place(name, held, is_new=True)
 
     def _new_place(self, login: Login, wanted: str) -> Place:
@@ -129,6 +142,18 @@ class AccountFiles:
     def _is_waiting_only(self, name: str, login: Login) -> bool:
         held = self.waiting.get(name)
         return held is not None and name not in self.logins and is_same(held, login)
+
+    def refuse_changed(self, place: Place) -> None:
+        """Raise where another command has written an account since we looked; the caller holds its lock.
+
+        Raises:
+            Unavailable: what was planned may cost another login.
+        """
+        for file in (place.name + ".json", place.name + ".json" + WAITING):
+            path = os.path.join(self.directory, file)
+            now = _tokens(_read(path)) if os.path.lexists(path) else _NOTHING
+            if now != self._seen.get(file, _NOTHING):
+                raise Unavailable(f"{path} has just been changed", hint="import it again")
 
     def added(self, name: str, login: Login) -> None:
         """Take note of what the command wrote."""
@@ -151,3 +176,8 @@ def _read(path: str) -> Login | None:
         return login_of(parse_auth_file(read_private(path), path))
     except FetchTokenError:
         return None
+
+
+def _tokens(login: Login | None) -> object:
+    """Return what tells two logins in one file apart; ``None`` for a file that cannot be read as one."""
+    return None if login is None else (login.refresh_token, login.access_token)

@@ -15,70 +15,23 @@ from fetchtoken.codex.locks import auth_locks
 from fetchtoken.codex.settled import refuse_unsettled
 from fetchtoken.commands.account_files import WAITING, AccountFiles, Place
 from fetchtoken.commands.asking import Note
+from fetchtoken.commands.imported import Imported
 from fetchtoken.domain.errors import ConfigError, Unavailable, Unsafe
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.jsontext import dumps
 from fetchtoken.files.atomic import fsync_dir, replace_file
-from fetchtoken.formats.choose import Chosen, choose
+from fetchtoken.formats.choose import Chosen, choose, is_same
 from fetchtoken.formats.codex_login import codex_document
 from fetchtoken.formats.login import Login
 from fetchtoken.formats.places import Tool, tool_at
 from fetchtoken.logins.gather import gather
 from fetchtoken.logins.hold import hold
-from fetchtoken.logins.neutralise import check_neutral, refuse_kept, rewrite
+from fetchtoken.logins.neutralise import access_only_text, check_neutral, refuse_kept
 from fetchtoken.logins.reading import Found, read_found
 
-__all__ = ["Imported", "import_logins"]
+__all__ = ["import_logins"]
 
 _LOCKS_S = 20.0
-
-
-class Imported:
-    """What became of one login.
-
-    Args:
-        account: the account's name.
-        login: what is held there now.
-        source: the file it came from.
-        changed: whether it was not there before.
-        duplicates: older copies of it among the files given.
-        neutralised: files that hold an access token only from now on.
-    """
-
-    __slots__ = ("account", "changed", "duplicates", "login", "neutralised", "source")
-
-    def __init__(  # noqa: PLR0913 - a record; every field is named at the call
-        self,
-        *,
-        account: str,
-        login: Login,
-        source: str,
-        changed: bool,
-        duplicates: list[str],
-        neutralised: list[str],
-    ) -> None:
-        self.account = account
-        self.login = login
-        self.source = source
-        self.changed = changed
-        self.duplicates = duplicates
-        self.neutralised = neutralised
-
-    def to_json(self) -> dict[str, object]:
-        """Return what a script may want; no token is in it."""
-        expires_at = self.login.expires_at
-        return {
-            "account": self.account,
-            "account_id": self.login.account_id or None,
-            "plan_type": self.login.plan_type or None,
-            "expires_at": None if expires_at is None else to_rfc3339(expires_at),
-            "renewable": bool(self.login.refresh_token),
-            "changed": self.changed,
-            "source": self.source,
-            "format": self.login.form,
-            "duplicates": self.duplicates,
-            "neutralised": self.neutralised,
-        }
 
 
 def import_logins(  # noqa: PLR0913 - the command's options, and where its words go
@@ -139,6 +92,8 @@ class _Work:
             )
         try:
             place = self._held.place_for(login, name)
+            if self._neutralise:
+                _refuse_loss(group, login if place.is_new or place.held is None else place.held)
         except (ConfigError, Unsafe) as error:
             if self._single or not (error.code == "older" or isinstance(error, Unsafe)):
                 raise
@@ -173,9 +128,11 @@ class _Work:
         return imported
 
     def _login(self, group: Chosen) -> Login:
-        """Return what to store: the newest copy, or what a stopped run has put by for it."""
-        waiting = self._held.waiting_for(group.login)
-        return waiting[1] if waiting is not None and not group.login.refresh_token else group.login
+        """Return what to store: the newest copy, or what a stopped run has put by and nobody overtook."""
+        came, waiting = group.login, self._held.waiting_for(group.login)
+        if waiting is None or came.refresh_token == waiting[1].refresh_token:
+            return came
+        return came if came.refresh_token and came.age_key > waiting[1].age_key else waiting[1]
 
     def _copy(self, login: Login, place: Place, sources: dict[str, Found]) -> None:
         """Store a login whose source stays as it is."""
@@ -185,29 +142,34 @@ class _Work:
             self._unchanged(sources)
             self._lock(place, locks)
             self._write(self._held.path(place.name), login)
-            self._drop_waiting(place.name)
+            self._drop_waiting(place.name, login)
 
     def _take_over(self, login: Login, place: Place, sources: dict[str, Found]) -> list[str]:
-        """Store a login and make every source access-only; return which were rewritten."""
-        target, rewritten = self._held.path(place.name), []
+        """Store a login and, if asked, make every source access-only; return which were rewritten.
+
+        What goes into the sources is made before anything is stored, so that nothing but the disk
+        can end this in the middle.
+        """
+        target = self._held.path(place.name)
+        texts: dict[str, str] = {}
         with ExitStack() as locks:
             reals = {path: os.path.realpath(path) for path in sources}
             for path, found in sources.items():
                 locks.enter_context(hold(reals[path], found.form.key, named=path))
             self._unchanged(sources)
-            for path, found in sources.items():
+            for path, found in sources.items() if self._neutralise else ():
                 check_neutral(found, reals[path], then="import again")
+                if any(copy.refresh_token for copy in found.logins):
+                    texts[path] = access_only_text(found, login.token(), now_s=time.time())
             self._lock(place, locks)
             if place.is_new:
                 self._write(target + WAITING, login)
-            for path, found in sources.items():
-                if any(copy.refresh_token for copy in found.logins):
-                    _rewrite(found, reals[path], login)
-                    rewritten.append(path)
+            for path, text in texts.items():
+                _rewrite(path, reals[path], text)
             if place.is_new:
                 os.replace(target + WAITING, target)
                 fsync_dir(self._held.directory)
-        return rewritten
+        return list(texts)
 
     def _unchanged(self, sources: dict[str, Found]) -> None:
         """Read every file a second time, now that its owner cannot write."""
@@ -225,6 +187,7 @@ class _Work:
                 f"{error.filename or path} cannot be written: {error.strerror}",
                 hint=f"ls -ld {self._held.directory}",
             ) from None
+        self._held.refuse_changed(place)
         if place.held is not None and place.is_new and place.held.refresh_token:
             refuse_unsettled(path, place.held.refresh_token, then="import again")
 
@@ -237,9 +200,10 @@ class _Work:
                 f"{path} cannot be written: {error.strerror}", hint=f"ls -ld {self._held.directory}"
             ) from None
 
-    def _drop_waiting(self, name: str) -> None:
+    def _drop_waiting(self, name: str, login: Login) -> None:
         """Forget what a stopped run has put by, now that the account holds it or something newer."""
-        if name in self._held.waiting:
+        waiting = self._held.waiting.get(name)
+        if waiting is not None and is_same(waiting, login):
             os.unlink(self._held.path(name) + WAITING)
 
     def _tell(self, imported: Imported, sources: dict[str, Found]) -> None:
@@ -287,11 +251,30 @@ def _hold_if_possible(found: Found, locks: ExitStack) -> None:
         return
 
 
-def _rewrite(found: Found, real: str, login: Login) -> None:
+def _refuse_loss(group: Chosen, kept: Login) -> None:
+    """Raise where rewriting the copies would leave a login that could be refreshed nowhere.
+
+    Args:
+        group: the copies.
+        kept: what the account would hold.
+
+    Raises:
+        Unsafe: a copy that was not chosen has a refresh token, and the account would have none.
+    """
+    lost = next((copy for copy in (group.login, *group.others) if copy.refresh_token), None)
+    if lost is not None and not kept.refresh_token:
+        raise Unsafe(
+            f"{lost.where} holds the refresh token of a login of which {group.login.where}, which is newer,"
+            " holds an access token only",
+            hint=f"import {lost.where} by itself, if nobody else has refreshed that login since",
+        )
+
+
+def _rewrite(path: str, real: str, text: str) -> None:
     try:
-        rewrite(found, real, login, now_s=time.time())
+        replace_file(real, text.encode())
     except OSError as error:
         raise Unsafe(
-            f"{found.path} cannot be made access-only: {error.strerror}; the login waits in accounts",
+            f"{path} cannot be made access-only: {error.strerror}; the login waits in accounts",
             hint="free or mend the disk, then run the same command again",
         ) from None

@@ -41,10 +41,17 @@ def choose(logins: Iterable[Login]) -> list[Chosen]:
     """
     groups: list[list[Login]] = []
     for login in logins:
-        group = next((group for group in groups if is_same(group[0], login)), None)
+        group = next((group for group in groups if _belongs(login, group)), None)
         if group is None:
             groups.append([login])
         else:
             group.append(login)
     ordered = [sorted(group, key=lambda login: (-login.age_key, not login.refresh_token)) for group in groups]
     return [Chosen(first, others) for first, *others in ordered]
+
+
+def _belongs(login: Login, group: list[Login]) -> bool:
+    """Tell whether a login is one user's with all of a group: one that names no user may fit two members."""
+    if login.refresh_token and any(login.refresh_token == other.refresh_token for other in group):
+        return True
+    return all(is_same(other, login) for other in group)

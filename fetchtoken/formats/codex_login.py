@@ -52,9 +52,13 @@ def login_of(auth: AuthFile) -> Login:
     )
 
 
-def access_only(document: dict[str, object], token: Token, now_s: float) -> dict[str, object]:  # noqa: ARG001
-    """Return the file that Codex uses with that access token and can never refresh from."""
-    return access_only_document(token, now_s=now_s)
+def access_only(document: dict[str, object], token: Token, now_s: float) -> dict[str, object]:
+    """Return the file that Codex uses with that access token and can never refresh from.
+
+    An API key beside the login stays: with this ``auth_mode`` Codex does not look at it.
+    """
+    made = access_only_document(token, now_s=now_s)
+    return {**document, **made, "OPENAI_API_KEY": document.get("OPENAI_API_KEY")}
 
 
 def codex_document(login: Login, *, now_s: float) -> dict[str, object]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-
 from fetchtoken.codex.replaceable import check_document_replaceable
 from fetchtoken.codex.settled import refuse_unsettled
 from fetchtoken.domain.errors import ConfigError, Unsafe
 from fetchtoken.domain.jsontext import dumps
 from fetchtoken.domain.token import Token
-from fetchtoken.files.atomic import replace_file
 from fetchtoken.formats.detect import FORMATS, Format
-from fetchtoken.formats.login import Login
 from fetchtoken.formats.places import tool_at
 from fetchtoken.logins.reading import Found
 
-__all__ = ["access_only_text", "check_neutral", "refuse_kept", "rewrite"]
+__all__ = ["access_only_text", "check_neutral", "refuse_kept"]
 
 
 def refuse_kept(form: Format, path: str, *, instead: str) -> None:
@@ -77,18 +73,3 @@ def access_only_text(found: Found, token: Token, *, now_s: float) -> str:
                 hint="log in again with codex-fetchtoken login",
             )
     return text
-
-
-def rewrite(found: Found, real: str, login: Login, *, now_s: float) -> None:
-    """Replace a file by its access-only form, atomically, 0600.
-
-    Args:
-        found: the file as it was read under its locks.
-        real: where it really lies.
-        login: whose access token it keeps.
-        now_s: epoch seconds.
-
-    Raises:
-        OSError: the old file stands.
-    """
-    replace_file(os.fspath(real), access_only_text(found, login.token(), now_s=now_s).encode())

@@ -57,3 +57,16 @@ def test_one_refresh_token_is_one_login(account):
 def test_what_says_nothing_of_its_user_stays_by_itself():
     """Two logins without any account are not taken for one."""
     assert chosen(login("a", "opaque-1"), login("b", "opaque-2")) == [("a", []), ("b", [])]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0), (2, 1, 0)])
+def test_a_login_without_a_user_does_not_make_two_members_one(order):
+    """It may be a copy of either, which makes them no copies of each other."""
+    auth = "https://api.openai.com/auth"
+    users: list[dict[str, str]] = [{}, {"chatgpt_user_id": "ada"}, {"chatgpt_user_id": "bob"}]
+    logins = [
+        login(name, jwt(age_s=age, **{auth: {"chatgpt_account_id": "team", **user}}), f"rt_{name}")
+        for name, age, user in zip(("nobody", "ada", "bob"), (30, 20, 10), users, strict=True)
+    ]
+    newest = [where for where, _ in chosen(*(logins[index] for index in order))]
+    assert {"ada", "bob"} <= set(newest)
