@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from broker.admin.desk import Desk
 from broker.admin.service import AdminService
 from broker.domain.roster import Roster
+from broker.issuer.usage import is_refused
 from broker.ops.backup import DRAFT
 from broker.ops.drafts import sweep_drafts
 from broker.ops.enrolment import Enrolment
 from broker.ops.home import Home
+from broker.ops.machines import Machinery
 from broker.ops.reach import Reach
 from broker.ops.secondlife import SecondLife
 from broker.ops.setup import require_key
 from broker.refresh.coordinator import Coordinator
+from broker.refresh.demands import Demands
 from broker.refresh.highwater import HighWater
 from broker.refresh.journals import Journals
 from broker.refresh.recovery import Recovery
@@ -56,6 +59,7 @@ class Parts:
     tls: TlsKeeper | None
     """The certificate with which https is served here, if it is."""
     enrolment: Enrolment
+    machinery: Machinery
     service: AdminService
 
 
@@ -130,6 +134,13 @@ async def opened(
             tls=tls or keeper_of(settings),
             public_host="" if settings.server.behind_proxy else settings.server.public_host,
         )
+        demands = Demands(
+            roster,
+            coordinator,
+            lambda account: is_refused(account, settings.issuer.backend_url),
+            clock=clock,
+            ticks=time.monotonic,
+        )
         yield Parts(
             home=home,
             settings=settings,
@@ -143,6 +154,7 @@ async def opened(
             life=life,
             tls=desk.tls,
             enrolment=Enrolment(store, roster, marks),
+            machinery=Machinery(store, roster, demands, marks, clock),
             service=AdminService(desk),
         )
     finally:

@@ -64,6 +64,7 @@ class Follower:
         try:
             await parts.life.look()
             changes = await parts.store.changes(parts.roster.revision)
+            await parts.machinery.keep()
             self._health.store_works()
         except FetchTokenError as error:
             self._health.store_fails(error.message)

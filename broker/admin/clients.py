@@ -5,7 +5,8 @@ from typing import Any
 
 from broker.admin.desk import Desk
 from broker.admin.grants import account_ids, default_id, scopes_of
-from broker.admin.views import client_detail, client_view, invite_view
+from broker.admin.machines import check_machine, end_machines, new_machine
+from broker.admin.views import client_detail, client_view, invite_view, machine_view
 from broker.admin.wire import Actor
 from broker.domain.apikey import ApiKey, new_key
 from broker.domain.audit import Action
@@ -13,7 +14,8 @@ from broker.domain.invite import Invite
 from broker.domain.records import Client
 from broker.domain.sshkey import parse_public_keys
 from broker.store.enrolment import revoke_invite, waiting
-from fetchtoken.domain.errors import ConfigError
+from broker.store.machines import last_uses
+from fetchtoken.domain.errors import ConfigError, NotFound
 from fetchtoken.domain.names import check_name
 
 __all__ = ["ClientOperations"]
@@ -39,8 +41,9 @@ class ClientOperations:
         default: str | None = None,
         expires_s: float | None = None,
         ssh_keys: dict[str, str] | None = None,
+        machine: bool = False,
     ) -> dict[str, Any]:
-        """Make a client; its API key is in the answer and nowhere else.
+        """Make a client; its API key is in the answer and nowhere else, as is its machine credential.
 
         Args:
             actor: who asks.
@@ -50,16 +53,21 @@ class ClientOperations:
             default: which of them, where it names none.
             expires_s: its life.
             ssh_keys: ``text`` and ``path`` of its public keys, where it has some.
+            machine: with a machine credential.
 
         Raises:
             ConfigError: no such name or scope, a name or SSH key that is taken, a default that is not
-                granted, a public key that is none or weak.
+                granted, a public key that is none or weak, or a machine credential for nobody knows
+                which account.
             NotFound: no such account.
         """
         desk = self._desk
         check_name(name, "client")
         granted = account_ids(self._desk, accounts)
         fingerprints = frozenset[str]() if ssh_keys is None else _fingerprints(ssh_keys)
+        chosen, wanted = default_id(self._desk, default, granted), scopes_of(scopes)
+        if machine:
+            check_machine(granted, chosen, wanted)
         key = new_key("cbk", os.urandom)
         detail = " ".join([",".join(accounts), *sorted(fingerprints)])
         client = await desk.store.add_client(
@@ -67,12 +75,13 @@ class ClientOperations:
             key,
             desk.record(Action.CLIENT_ADDED, actor, client=name, detail=detail),
             accounts=granted,
-            default_account=default_id(self._desk, default, granted),
-            scopes=scopes_of(scopes),
+            default_account=chosen,
+            scopes=wanted,
             expires_at=None if expires_s is None else desk.clock() + expires_s,
             ssh_keys=fingerprints,
         )
-        return self._with_key(client, key)
+        made = self._with_key(client, key)
+        return made | (await new_machine(desk, actor, client) if machine else {})
 
     async def client_list(self, actor: Actor) -> list[dict[str, Any]]:  # noqa: ARG002 - all take one
         """Return every client, and every code that waits to make one, by name."""
@@ -86,7 +95,11 @@ class ClientOperations:
         invite = await self._invited(name)
         if invite is not None:
             return invite_view(invite, self._desk.account_names(), self._desk.clock())
-        return client_detail(self._desk.client(name), self._desk.account_names(), self._desk.clock())
+        desk, client = self._desk, self._desk.client(name)
+        names, now_s = desk.account_names(), desk.clock()
+        uses = await last_uses(desk.store, client.id)
+        held = [machine_view(one, names, uses, now_s) for one in desk.roster.machines_of(client.id)]
+        return client_detail(client, names, now_s) | {"machines": held}
 
     async def client_grant(
         self, actor: Actor, name: str, accounts: list[str], default: str | None = None
@@ -105,14 +118,18 @@ class ClientOperations:
         audit = desk.record(Action.CLIENT_CHANGED, actor, client=name, detail=detail)
         return self._took(await desk.store.change_grants(client.id, audit, remove=taken))
 
-    async def client_rotate(self, actor: Actor, name: str) -> dict[str, Any]:
-        """Give a client a new key; the old one is void.
+    async def client_rotate(self, actor: Actor, name: str, *, machine: bool = False) -> dict[str, Any]:
+        """Give a client a new key, or a new machine credential; the old one, or ones, are void.
 
         Raises:
-            ConfigError: the client is revoked.
+            ConfigError: the client is revoked, or a machine credential is for nobody knows which account.
         """
         desk, client = self._desk, self._desk.client(name)
         _refuse_revoked(client)
+        if machine:
+            check_machine(client.accounts, client.default_account, client.scopes)
+            await end_machines(desk, actor, client, desk.roster.machines_of(client.id))
+            return {"client": name} | await new_machine(desk, actor, client)
         key = new_key("cbk", os.urandom)
         audit = desk.record(Action.CLIENT_ROTATED, actor, client=name)
         return self._with_key(await desk.store.rotate_client(client.id, key, audit), key)
@@ -134,9 +151,27 @@ class ClientOperations:
         audit = desk.record(Action.CLIENT_ROTATED, actor, client=name, detail=detail)
         return self._took(await desk.store.set_ssh_keys(client.id, fingerprints, audit))
 
-    async def client_revoke(self, actor: Actor, name: str) -> dict[str, Any]:
-        """Refuse a client's keys from now on, or the code that waits to make it."""
+    async def client_revoke(self, actor: Actor, name: str, *, machine: int | None = None) -> dict[str, Any]:
+        """Refuse all keys and credentials of a client from now on, or the code that waits to make it.
+
+        Args:
+            actor: who asks.
+            name: of the client.
+            machine: only this credential.
+
+        Raises:
+            NotFound: there is no such client or credential.
+        """
         desk = self._desk
+        if machine is not None:
+            client = desk.client(name)
+            found = [one for one in desk.roster.machines_of(client.id) if one.id == machine]
+            if not found:
+                raise NotFound(
+                    f"{name} has no machine credential {machine}", hint=f"codex-broker client show {name}"
+                )
+            await end_machines(desk, actor, client, found)
+            return self._took(client)
         if (invite := await self._invited(name)) is not None:
             audit = desk.record(Action.INVITE_ENDED, actor, client=name)
             await desk.marks.reached(await revoke_invite(desk.store, name, audit))

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from broker.domain.invite import Invite
-from broker.domain.records import Account, Client, LateAnswer
+from broker.domain.records import Account, Client, LateAnswer, Machine
 from broker.domain.trouble import still_safe, trouble_of
 from fetchtoken.domain.instants import to_rfc3339
 
-__all__ = ["account_detail", "account_view", "client_detail", "client_view", "invite_view"]
+__all__ = ["account_detail", "account_view", "client_detail", "client_view", "invite_view", "machine_view"]
 
 
 def _instant(epoch_s: float | None) -> str | None:
@@ -103,4 +103,19 @@ def client_detail(client: Client, names: Mapping[int, str], now_s: float) -> dic
         "key_id": client.key_id,
         "created_at": _instant(client.created_at),
         "revoked_at": _instant(client.revoked_at),
+    }
+
+
+def machine_view(
+    machine: Machine, names: Mapping[int, str], uses: Mapping[int, float | None], now_s: float
+) -> dict[str, Any]:
+    """Return a machine credential as ``client show`` lists it; ``uses``: its last use by row id."""
+    expired = machine.expires_at is not None and machine.expires_at <= now_s
+    return {
+        "machine": machine.id,
+        "name": machine.name,
+        "account": names.get(machine.account),
+        "state": "revoked" if machine.revoked_at is not None else "expired" if expired else "live",
+        "expires_at": _instant(machine.expires_at),
+        "last_used_at": _instant(uses.get(machine.id)),
     }

@@ -18,8 +18,10 @@ from broker.api.directory import DirectoryHandlers
 from broker.api.endpoint import LARGEST_BODY, Door
 from broker.api.health import HealthHandlers
 from broker.api.join import JoinHandlers
+from broker.api.machine import MachineHandlers
+from broker.api.metadata import MetadataHandler
 from broker.api.peers import Peers
-from broker.api.ports import Enrolment, Health
+from broker.api.ports import Enrolment, Health, Machines
 from broker.api.problems import NO_STORE, X_REQUEST_ID, ProblemError
 from broker.api.routes import Route, Table, table
 from broker.api.token import TokenHandlers
@@ -36,6 +38,7 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
     desk: TokenDesk,
     health: Health,
     enrolment: Enrolment,
+    machines: Machines,
     key_hash_key: bytes,
     lines: Lines | None = None,
     hosts: frozenset[str] = frozenset(),
@@ -52,6 +55,7 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
         desk: decides who gets which token.
         health: knows what ``/readyz`` says.
         enrolment: redeems invite codes.
+        machines: looks after machine credentials.
         key_hash_key: the store's hashing key for API keys.
         lines: where one line for each request goes; nowhere by default.
         hosts: ``Host`` headers to accept (:func:`broker.api.hosts.known_hosts`); empty for all.
@@ -73,6 +77,9 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
     token = TokenHandlers(roster, desk)
     directory = DirectoryHandlers(roster)
     probes = HealthHandlers(health)
+    machine = MachineHandlers(
+        roster=roster, desk=desk, gate=gate, machines=machines, key_hash_key=key_hash_key, clock=clock
+    )
 
     @cache
     def described() -> bytes:
@@ -95,6 +102,9 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
             readyz=probes.readyz,
             openapi=openapi,
             join=JoinHandlers(enrolment, gate).join,
+            oauth_token=machine.token,
+            oauth_revoke=machine.revoke,
+            metadata=MetadataHandler(public_url).metadata,
         )
     )
     app = Application(client_max_size=LARGEST_BODY)
@@ -116,7 +126,7 @@ def _serve(app: Application, door: Door, path: str, routes: Iterable[Route]) -> 
             endpoint = door.keyed(path, route.keyed)
         else:
             assert route.public is not None  # noqa: S101 - a route has one of the two
-            endpoint = door.open(path, route.public, reads_body=route.body is not None)
+            endpoint = door.open(path, route.public, reads_body=route.body is not None, oauth=route.is_oauth)
         expect = _no_expectations if route.body is None else _go_on
         for method in route.methods:
             resource.add_route(method, endpoint, expect_handler=expect)

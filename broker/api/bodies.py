@@ -1,18 +1,22 @@
-"""Request bodies: read within bounds, as JSON of a known shape."""
+"""Request bodies: read within bounds, as JSON of a known shape or as plain fields."""
 
 import asyncio
 from typing import TypeVar
+from urllib.parse import parse_qsl
 
 from aiohttp.web import Request
 from pydantic import BaseModel, ValidationError
 
 from broker.api.call import Call
 from broker.api.problems import ProblemError
+from fetchtoken.domain.jsontext import loads
 
-__all__ = ["json_body"]
+__all__ = ["fields_of_body", "json_body"]
 
 _SLOWEST_S = 10.0
 """For the whole body: a caller who lets it drip holds a connection, not a place."""
+
+_MOST_FIELDS = 32
 
 _Shape = TypeVar("_Shape", bound=BaseModel)
 
@@ -32,11 +36,7 @@ async def json_body(call: Call, shape: type[_Shape], largest: int) -> _Shape:
     """
     if call.request.content_type != "application/json":
         raise ProblemError("invalid_request", "the body must be application/json")
-    try:
-        async with asyncio.timeout(_SLOWEST_S):
-            data = await _read(call.request, largest)
-    except TimeoutError:
-        raise ProblemError("invalid_request", f"the body took longer than {_SLOWEST_S:g} s") from None
+    data = await _within_time(call.request, largest)
     try:
         return shape.model_validate_json(data)
     except ValidationError as error:
@@ -47,6 +47,14 @@ async def json_body(call: Call, shape: type[_Shape], largest: int) -> _Shape:
         ) from None
 
 
+async def _within_time(request: Request, largest: int) -> bytes:
+    try:
+        async with asyncio.timeout(_SLOWEST_S):
+            return await _read(request, largest)
+    except TimeoutError:
+        raise ProblemError("invalid_request", f"the body took longer than {_SLOWEST_S:g} s") from None
+
+
 async def _read(request: Request, largest: int) -> bytes:
     """Read a body whatever it says of its length."""
     data = bytearray()
@@ -55,3 +63,31 @@ async def _read(request: Request, largest: int) -> bytes:
         if len(data) > largest:
             raise ProblemError("content_too_large", f"a body here has at most {largest} bytes")
     return bytes(data)
+
+
+async def fields_of_body(call: Call, largest: int) -> dict[str, str]:
+    """Return the texts of a JSON object or of a form; what else is in it is passed over.
+
+    Args:
+        call: the request.
+        largest: most bytes of its body.
+
+    Raises:
+        ProblemError: ``content_too_large``, or ``invalid_request`` for anything else that is wrong.
+    """
+    kind = call.request.content_type
+    if kind not in ("application/json", "application/x-www-form-urlencoded"):
+        raise ProblemError("invalid_request", "the body must be application/json or a form")
+    data = await _within_time(call.request, largest)
+    try:
+        if kind == "application/json":
+            value = loads(data.decode())
+            pairs = list(value.items()) if isinstance(value, dict) else None
+        else:
+            pairs = parse_qsl(data.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        pairs = None
+    if pairs is None or len({name for name, _ in pairs}) != len(pairs):
+        # A parameter must not be there twice (RFC 6749 §3.2).
+        raise ProblemError("invalid_request", "the body is no JSON object and no form")
+    return {name: value for name, value in pairs if isinstance(value, str)}

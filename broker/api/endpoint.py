@@ -61,12 +61,21 @@ class Door:
         self._ticks = ticks
 
     def open(
-        self, route: str, handler: OpenHandler, *, reads_body: bool = False
+        self, route: str, handler: OpenHandler, *, reads_body: bool = False, oauth: bool = False
     ) -> Callable[[Request], Awaitable[Response]]:
-        """Wrap a handler that answers anyone; one that reads a body bounds it itself."""
+        """Wrap a handler that answers anyone; one that reads a body bounds it itself.
+
+        Args:
+            route: its path, for the request line.
+            handler: the handler.
+            reads_body: whether it does.
+            oauth: whether its problems are said in OAuth's words, too.
+        """
 
         async def endpoint(request: Request) -> Response:
-            return await self._answered(route, request, handler, keyed=False, reads_body=reads_body)
+            return await self._answered(
+                route, request, handler, keyed=False, reads_body=reads_body, oauth=oauth
+            )
 
         return endpoint
 
@@ -78,7 +87,7 @@ class Door:
 
         return endpoint
 
-    async def _answered(
+    async def _answered(  # noqa: PLR0913 - what a route is, each named at the call
         self,
         route: str,
         request: Request,
@@ -86,6 +95,7 @@ class Door:
         *,
         keyed: bool,
         reads_body: bool = False,
+        oauth: bool = False,
     ) -> Response:
         headers = request.headers
         call = Call(
@@ -101,12 +111,12 @@ class Door:
             response = await (handler(call, self._client(call)) if keyed else handler(call))
         except Refused as problem:
             code = problem.code
-            response = problem_response(problem, call.request_id)
+            response = problem_response(problem, call.request_id, oauth=oauth)
         except Exception as error:  # noqa: BLE001 - answered as a bug; the text may hold anything
             log_bug(_log, "request_failed", error, route=route, request_id=call.request_id)
             bug = ProblemError("internal_error", "a bug; the broker's log has it under this request id")
             code = bug.code
-            response = problem_response(bug, call.request_id)
+            response = problem_response(bug, call.request_id, oauth=oauth)
         self._lines.add(
             RequestLine(
                 call.now_s,

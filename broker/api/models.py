@@ -12,9 +12,14 @@ __all__ = [
     "CodexTokens",
     "JoinAnswer",
     "JoinRequest",
+    "MachineToken",
+    "Nothing",
     "Problem",
+    "RevokeRequest",
+    "ServerMetadata",
     "Status",
     "TokenAnswer",
+    "TokenRequest",
     "Whoami",
 ]
 
@@ -104,6 +109,50 @@ class JoinAnswer(_Shape):
     accounts: list[str]
 
 
+class TokenRequest(BaseModel):
+    """A machine's request for a token, as the Codex CLI makes it (RFC 6749 §6); more is passed over."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    grant_type: str = Field(description="``refresh_token``")
+    refresh_token: str = Field(description="A machine credential, ``cbr_…``")
+    refresh_reason: str = Field(default="", description="With ``unauthorized_recovery`` it is looked into")
+
+
+class RevokeRequest(BaseModel):
+    """A machine's request to end its own credential (RFC 7009 §2.1)."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    token: str = Field(description="The machine credential; anything else is passed over")
+
+
+class MachineToken(_Shape):
+    """RFC 6749 §5.1, with an id token; the refresh token is the one that was sent and never changes."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int | None = Field(ge=0)
+    refresh_token: str
+    id_token: str = Field(description="Of JWT shape; unsigned where the issuer gave none")
+
+
+class ServerMetadata(_Shape):
+    """RFC 8414 §2."""
+
+    issuer: str
+    token_endpoint: str
+    revocation_endpoint: str
+    response_types_supported: list[str]
+    grant_types_supported: list[str]
+    token_endpoint_auth_methods_supported: list[str]
+    revocation_endpoint_auth_methods_supported: list[str]
+
+
+class Nothing(_Shape):
+    """An empty object."""
+
+
 class Status(_Shape):
     """All is well."""
 
@@ -118,3 +167,5 @@ class Problem(_Shape):
     status: int
     code: Code = Field(description="For programs")
     detail: str = Field(description="For people")
+    error: Code | None = Field(default=None, description="The code once more, where OAuth is spoken")
+    error_description: str | None = Field(default=None, description="The detail once more, same")

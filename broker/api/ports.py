@@ -3,10 +3,10 @@
 from typing import Protocol
 
 from broker.domain.apikey import ApiKey
-from broker.domain.records import AuditRecord, Client
+from broker.domain.records import Account, AuditRecord, Client, Machine
 from fetchtoken.domain.secret import Secret
 
-__all__ = ["Enrolment", "Health", "Joined"]
+__all__ = ["Enrolment", "Health", "Joined", "Machines"]
 
 
 class Joined(Protocol):
@@ -41,6 +41,26 @@ class Enrolment(Protocol):
 
         Returns:
             ``None`` where the code is unknown, used, expired, revoked or void.
+
+        Raises:
+            FetchTokenError: the store does not answer.
+        """
+        ...
+
+
+class Machines(Protocol):
+    """Whoever looks after machine credentials."""
+
+    async def recovered(self, machine: Machine, account: Account) -> None:
+        """Look into a token that a machine calls refused: checked, and exchanged at most once."""
+        ...
+
+    def served(self, machine: Machine, account: Account, now_s: float) -> None:
+        """Note that a machine got an account's token; never blocks."""
+        ...
+
+    async def revoke(self, machine: Machine, *, peer: str, request_id: str) -> None:
+        """Revoke a credential for good.
 
         Raises:
             FetchTokenError: the store does not answer.

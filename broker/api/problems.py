@@ -22,7 +22,11 @@ __all__ = [
 STATUS_OF: dict[Code, int] = {
     "invalid_request": 400,
     "account_required": 400,
+    "invalid_grant": 400,
+    "unsupported_grant_type": 400,
     "invalid_token": 401,
+    "refresh_token_expired": 401,
+    "refresh_token_invalidated": 401,
     "not_granted": 403,
     "account_disabled": 403,
     "insufficient_scope": 403,
@@ -72,8 +76,14 @@ class ProblemError(Refused):
         self.headers = headers or {}
 
 
-def problem_response(problem: Refused, request_id: str) -> Response:
-    """Return the answer for a refusal."""
+def problem_response(problem: Refused, request_id: str, *, oauth: bool = False) -> Response:
+    """Return the answer for a refusal.
+
+    Args:
+        problem: why.
+        request_id: of the request.
+        oauth: say it in the words of RFC 6749 §5.2 as well, for clients that know no others.
+    """
     status = STATUS_OF[problem.code]
     document = {
         "type": "about:blank",
@@ -82,6 +92,8 @@ def problem_response(problem: Refused, request_id: str) -> Response:
         "code": problem.code,
         "detail": problem.detail,
     }
+    if oauth:
+        document |= {"error": problem.code, "error_description": problem.detail}
     headers: dict[str, str] = {**NO_STORE, hdrs.CONTENT_TYPE: "application/problem+json"}
     headers[X_REQUEST_ID] = request_id
     if problem.code in _CHALLENGES:

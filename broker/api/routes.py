@@ -5,7 +5,19 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from broker.api.endpoint import ClientHandler, OpenHandler
-from broker.api.models import AccountList, JoinAnswer, JoinRequest, Status, TokenAnswer, Whoami
+from broker.api.models import (
+    AccountList,
+    JoinAnswer,
+    JoinRequest,
+    MachineToken,
+    Nothing,
+    RevokeRequest,
+    ServerMetadata,
+    Status,
+    TokenAnswer,
+    TokenRequest,
+    Whoami,
+)
 from broker.api.problems import Code
 
 __all__ = ["EVERYWHERE", "KEYED", "Route", "Table", "table"]
@@ -46,6 +58,8 @@ class Route(NamedTuple):
     method: str = "GET"
     body: type[BaseModel] | None = None
     """The shape of the JSON that is sent; ``None`` where no body is read."""
+    is_oauth: bool = False
+    """It takes a form, too, and its problems speak RFC 6749's words as well."""
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -68,6 +82,9 @@ class Table(NamedTuple):
     readyz: OpenHandler
     openapi: OpenHandler
     join: OpenHandler
+    oauth_token: OpenHandler
+    oauth_revoke: OpenHandler
+    metadata: OpenHandler
 
 
 def table(handlers: Table) -> tuple[Route, ...]:
@@ -108,6 +125,40 @@ def table(handlers: Table) -> tuple[Route, ...]:
             public=handlers.join,
             method="POST",
             body=JoinRequest,
+        ),
+        Route(
+            "/oauth/token",
+            "machineToken",
+            "The access token of a machine credential's account, for OAuth clients such as the Codex CLI",
+            MachineToken,
+            (
+                *("invalid_request", "invalid_grant", "unsupported_grant_type", "account_disabled"),
+                *("refresh_token_expired", "refresh_token_invalidated", "rate_limited"),
+                *("sealed", "login_required", "unavailable"),
+            ),
+            public=handlers.oauth_token,
+            method="POST",
+            body=TokenRequest,
+            is_oauth=True,
+        ),
+        Route(
+            "/oauth/revoke",
+            "machineRevoke",
+            "A machine credential, ended by whoever holds it; nothing is revoked upstream",
+            Nothing,
+            ("invalid_request", "rate_limited", "unavailable"),
+            public=handlers.oauth_revoke,
+            method="POST",
+            body=RevokeRequest,
+            is_oauth=True,
+        ),
+        Route(
+            "/.well-known/oauth-authorization-server",
+            "oauthMetadata",
+            "Where the OAuth routes are (RFC 8414)",
+            ServerMetadata,
+            ("not_found",),
+            public=handlers.metadata,
         ),
         Route("/healthz", "healthz", "Whether the daemon answers", Status, public=handlers.healthz),
         Route(

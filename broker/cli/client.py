@@ -40,6 +40,9 @@ SshKeyOption = Annotated[
 ]
 
 
+MachineOption = Annotated[
+    bool, typer.Option("--machine", help="And a credential for OAuth clients such as Codex.")
+]
 ScopeOption = Annotated[str, typer.Option("--scope", metavar="LIST", help="token, quota, admin.")]
 
 
@@ -56,12 +59,13 @@ def add(  # noqa: PLR0913 - its options
         str | None, typer.Option("--expires", metavar="TIME", help="The key's life, such as 90d or 12h.")
     ] = None,
     ssh_key: SshKeyOption = None,
+    machine: MachineOption = False,
     home: HomeOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a client and print its API key, which is shown this once."""
-    wishes = {"accounts": accounts, "default": default, "scopes": scope.split(",")}
+    wishes = {"accounts": accounts, "default": default, "scopes": scope.split(","), "machine": machine}
     expires_s = None if expires is None else parse_duration_s(expires)
     keys = {} if ssh_key is None else {"ssh_keys": read_public_keys(ssh_key)}
     with Place(home, config).session() as call:
@@ -92,7 +96,13 @@ def show(
     if as_json:
         speech.value(detail)
     else:
-        speech.pairs(detail)
+        held = [_machine_line(one) for one in detail.pop("machines", ())]
+        speech.pairs(detail | ({"machines": held} if held else {}))
+
+
+def _machine_line(machine: dict[str, Any]) -> str:
+    used = f"used {machine['last_used_at']}" if machine["last_used_at"] else "not used yet"
+    return f"{machine['machine']} for {machine['account']} ({machine['state']}; {used})"
 
 
 @client.command()
@@ -124,20 +134,23 @@ def rotate(  # noqa: PLR0913 - its options
     *,
     ssh_key: SshKeyOption = None,
     no_ssh_key: Annotated[bool, typer.Option("--no-ssh-key", help="Take its SSH keys away.")] = False,
+    machine: Annotated[
+        bool, typer.Option("--machine", help="A new machine credential; the former ones end.")
+    ] = False,
     home: HomeOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give a client a new API key, or other SSH keys; the old ones stop working at once.
 
-    With --ssh-key or --no-ssh-key its API key stays as it is.
+    With --ssh-key, --no-ssh-key or --machine its API key stays as it is.
     """
+    if (ssh_key is not None) + no_ssh_key + machine > 1:
+        raise ConfigError("--ssh-key, --no-ssh-key and --machine exclude each other", hint="give one of them")
     place = Place(home, config)
     if ssh_key is None and not no_ssh_key:
-        _show_key(place.call("client_rotate", name=name), as_json=as_json)
+        _show_key(place.call("client_rotate", name=name, machine=machine), as_json=as_json)
         return
-    if ssh_key is not None and no_ssh_key:
-        raise ConfigError("--ssh-key and --no-ssh-key exclude each other", hint="give one of them")
     keys = None if ssh_key is None else read_public_keys(ssh_key)
     with place.session() as call:
         rotated = call("client_ssh_keys", name=name, ssh_keys=keys)
@@ -150,17 +163,30 @@ def rotate(  # noqa: PLR0913 - its options
 
 
 @client.command()
-def revoke(name: ClientName, *, home: HomeOption = None, config: ConfigOption = None) -> None:
+def revoke(
+    name: ClientName,
+    *,
+    machine: Annotated[
+        int | None, typer.Option("--machine", metavar="NUMBER", help="Only this machine credential.")
+    ] = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+) -> None:
     """Refuse a client's keys from now on, or end its invite."""
-    Place(home, config).call("client_revoke", name=name)
-    speech.data(f"revoked {name}")
+    Place(home, config).call("client_revoke", name=name, machine=machine)
+    speech.data(f"revoked {name}" if machine is None else f"revoked machine credential {machine} of {name}")
 
 
 def _show_key(made: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         speech.value(made)
         return
-    speech.data(made["api_key"])
-    speech.note(f"this is the API key of {made['client']}; it is not shown again")
-    speech.note("on that machine, put it into a file of mode 600 named by CODEX_REMOTE_API_KEY_FILE,")
-    speech.note("and set CODEX_TOKEN_SOURCE=remote and CODEX_REMOTE_URL")
+    if "api_key" in made:
+        speech.data(made["api_key"])
+        speech.note(f"this is the API key of {made['client']}; it is not shown again")
+        speech.note("on that machine, put it into a file of mode 600 named by CODEX_REMOTE_API_KEY_FILE,")
+        speech.note("and set CODEX_TOKEN_SOURCE=remote and CODEX_REMOTE_URL")
+    if "refresh_token" in made:
+        speech.data(made["refresh_token"])
+        speech.note(f"this is a machine credential of {made['client']}; it is not shown again")
+        speech.note("an OAuth client uses it as its refresh token, at this broker's /oauth/token")

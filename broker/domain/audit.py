@@ -58,6 +58,8 @@ class Action(StrEnum):
     """A genuine code came that does not count any more; ``outcome`` says why."""
     INVITE_ENDED = "invite.ended"
     """A code that was not used yet does not count any more."""
+    MACHINE_ADDED = "machine.added"
+    MACHINE_REVOKED = "machine.revoked"
     KEY_ROTATING = "key.rotating"
     """A new master key is about to be put in force."""
     KEY_RETIRED = "key.retired"

@@ -12,6 +12,7 @@ __all__ = [
     "Client",
     "Held",
     "LateAnswer",
+    "Machine",
     "NewLogin",
     "Snapshot",
     "Spent",
@@ -137,6 +138,30 @@ class Client:
     """The store's change counter when this row was last written."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A machine credential: where a program keeps it as its refresh token. One client, one account."""
+
+    id: int
+    client: int
+    """Row id of the client it belongs to."""
+    account: int
+    """Row id of the account whose token it brings."""
+    name: str
+    """What people call the machine."""
+    key_id: str
+    key_hash: bytes
+    """Keyed hash of the whole credential."""
+    expires_at: float | None
+    """Epoch seconds, or ``None`` for as long as its client."""
+    revoked_at: float | None
+    last_used_at: float | None
+    """Epoch seconds, about a minute exact."""
+    created_at: float
+    revision: int
+    """The store's change counter when this row was made or revoked."""
+
+
 class AuditRecord(NamedTuple):
     """One line of the audit trail. A tuple, because one is made for each token that leaves.
 
@@ -167,6 +192,8 @@ class Snapshot:
     clients: tuple[Client, ...]
     removed_accounts: frozenset[int] = frozenset()
     removed_clients: frozenset[int] = frozenset()
+    machines: tuple[Machine, ...] = ()
+    """They go with their client or account; nobody else removes one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

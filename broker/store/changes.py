@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.domain.records import Snapshot
 from broker.store.keys import StoreKeys
-from broker.store.rows import account_from_row, client_from_row
-from broker.store.tables import accounts, clients, grants, meta, removed, ssh_keys
+from broker.store.rows import account_from_row, client_from_row, machine_from_row
+from broker.store.tables import accounts, clients, grants, machines, meta, removed, ssh_keys
 
 __all__ = ["bump", "read_changes", "read_counter", "record_removal"]
 
@@ -51,6 +51,7 @@ async def read_changes(connection: AsyncConnection, keys: StoreKeys, since: int 
     held: list[Row[Any]] = list(client_rows)
     granted = await _of_clients(connection, grants, grants.c.account, after)
     ssh = await _of_clients(connection, ssh_keys, ssh_keys.c.fingerprint, after)
+    machine_rows = await connection.execute(select(machines).where(machines.c.revision > after))
     return Snapshot(
         revision=await read_counter(connection),
         whole=since is None,
@@ -58,6 +59,7 @@ async def read_changes(connection: AsyncConnection, keys: StoreKeys, since: int 
         clients=tuple(client_from_row(row, granted[row.id], ssh[row.id]) for row in held),
         removed_accounts=frozenset(gone["account"]),
         removed_clients=frozenset(gone["client"]),
+        machines=tuple(map(machine_from_row, machine_rows)),
     )
 
 

@@ -6,14 +6,21 @@ from typing import Any
 from sqlalchemy import Row
 
 from broker.domain.account import State
-from broker.domain.records import Account, Client, Tokens
+from broker.domain.records import Account, Client, Machine, Tokens
 from broker.seal.box import Seal
 from broker.store.keys import StoreKeys
 from broker.store.sealed import account_context
 from fetchtoken.domain.errors import FetchTokenError
 from fetchtoken.domain.secret import Secret
 
-__all__ = ["account_from_row", "client_from_row", "contradicts", "identity_of", "token_columns"]
+__all__ = [
+    "account_from_row",
+    "client_from_row",
+    "contradicts",
+    "identity_of",
+    "machine_from_row",
+    "token_columns",
+]
 
 
 def identity_of(account_id: str, user_id: str) -> str | None:
@@ -87,3 +94,8 @@ def client_from_row(row: Row[Any], granted: frozenset[int], ssh_keys: frozenset[
     fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented accessor
     fields["scopes"] = frozenset(fields["scopes"].split())
     return Client(**fields, accounts=granted, ssh_keys=ssh_keys)
+
+
+def machine_from_row(row: Row[Any]) -> Machine:
+    """Return the machine credential in a row."""
+    return Machine(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented accessor

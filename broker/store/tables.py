@@ -24,6 +24,7 @@ __all__ = [
     "grants",
     "invite_grants",
     "invites",
+    "machines",
     "meta",
     "metadata",
     "orphans",
@@ -150,6 +151,24 @@ ssh_keys = Table(
     Column("client", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False, index=True),
 )
 """What each client may show at the SSH front door (:mod:`broker.domain.sshkey`)."""
+
+machines = Table(
+    "machines",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("client", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("account", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(64), nullable=False),
+    Column("key_id", String(32), nullable=False, unique=True),
+    Column("key_hash", LargeBinary, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+    Column("last_used_at", Double),
+    Column("created_at", Double, nullable=False),
+    Column("revision", Integer, nullable=False, index=True),
+    sqlite_autoincrement=True,
+)
+"""Machine credentials. ``last_used_at`` is written now and then, and counts as no change."""
 
 spent = Table(
     "spent",

@@ -39,6 +39,7 @@ class Team:
             "HOME": str(self.root),
             "CODEX_BROKER_HOME": str(self.root / "broker"),
             "CODEX_BROKER_ISSUER_URL": self.issuer.url,
+            "CODEX_BROKER_ISSUER_BACKEND_URL": f"{self.issuer.url}/backend-api",
         }
 
     def broker(self, *words: str) -> str:
@@ -64,11 +65,16 @@ class Team:
         assert done.returncode == 0, done.stderr + (self.root / "broker.log").read_text()
         return done.stdout
 
-    def adopt(self, name: str) -> tuple[Login, Path]:
-        """Log in as Codex would and let the broker adopt it; return the login and its file."""
+    def adopt(self, name: str, **wishes: object) -> tuple[Login, Path]:
+        """Log in as Codex would and let the broker adopt it; return the login and its file.
+
+        Args:
+            name: of the account.
+            **wishes: of the login, such as ``age_s``.
+        """
         path = self.root / name / "auth.json"
         path.parent.mkdir(mode=0o700)
-        login = self.issuer.mint(email=f"{name}@example.com")
+        login = self.issuer.mint(email=f"{name}@example.com", **wishes)
         login.write(path)
         self.broker("account", "adopt", str(path), "--name", name)
         return login, path

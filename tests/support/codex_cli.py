@@ -82,8 +82,12 @@ class Codex:
         )
 
     def environment(self, extra: dict[str, str]) -> dict[str, str]:
-        """Return a clean environment in which nothing reaches another host unseen."""
-        return {
+        """Return a clean environment in which nothing reaches another host unseen.
+
+        Args:
+            extra: goes in on top; an empty value takes the variable out.
+        """
+        known = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.home.parent),
             "CODEX_HOME": str(self.home),
@@ -94,24 +98,23 @@ class Codex:
             "NO_PROXY": "127.0.0.1,localhost",
             **extra,
         }
+        return {name: value for name, value in known.items() if value}
 
     def status(self) -> subprocess.CompletedProcess[str]:
         """Run ``codex login status``, which speaks on standard error."""
-        return subprocess.run(
-            [self.binary, "login", "status"],
-            env=self.environment({}),
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=LIMIT_S,
-        )
+        return self._do("login", "status")
+
+    def logout(self, **extra: str) -> subprocess.CompletedProcess[str]:
+        """Run ``codex logout``."""
+        return self._do("logout", **extra)
 
     def run(self, prompt: str = "hi", **extra: str) -> subprocess.CompletedProcess[str]:
         """Run ``codex exec`` to its end; ``extra`` goes into its environment."""
+        return self._do("exec", "--skip-git-repo-check", prompt, **extra)
+
+    def _do(self, *words: str, **extra: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [self.binary, "exec", "--skip-git-repo-check", prompt],
+            [self.binary, *words],
             env=self.environment(extra),
             cwd=self.home,
             stdin=subprocess.DEVNULL,

@@ -5,12 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from broker.domain.account import State
-from broker.domain.records import Account, AuditRecord, Client, NewLogin, Tokens
+from broker.domain.records import Account, AuditRecord, Client, Machine, NewLogin, Tokens
 from broker.seal.box import Seal
 from broker.seal.keyring import Keyring
 from fetchtoken.domain.secret import Secret
 
-__all__ = ["NOW", "RECORD", "a_client", "a_login", "an_account", "new_seal", "store_url", "tokens"]
+__all__ = [
+    "NOW",
+    "RECORD",
+    "a_client",
+    "a_login",
+    "a_machine",
+    "an_account",
+    "new_seal",
+    "store_url",
+    "tokens",
+]
 
 NOW = 1_764_000_000.0
 """2025-11-24T16:00:00Z."""
@@ -75,6 +85,24 @@ def a_client(**changes: Any) -> Client:
         "revision": 1,
     }
     return Client(**(known | changes))
+
+
+def a_machine(**changes: Any) -> Machine:
+    """Return a machine credential of that client for that account, with the fields that matter changed."""
+    known = {
+        "id": 1,
+        "client": 1,
+        "account": 1,
+        "name": "laptop",
+        "key_id": "machine-1",
+        "key_hash": b"hash",
+        "expires_at": None,
+        "revoked_at": None,
+        "last_used_at": None,
+        "created_at": NOW,
+        "revision": 1,
+    }
+    return Machine(**(known | changes))
 
 
 def tokens(word: str = "0", **changes: Any) -> Tokens:

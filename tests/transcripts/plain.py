@@ -17,6 +17,7 @@ _CHANGING = (
     (r'(\\"home\\":)\\"[^"]+\\"', r'\1\\"HOST:HOME\\"'),
     (r"\b[0-9a-f]{16}\b", "CHAIN"),
     (r"cbk_[0-9A-Za-z]{11}_[0-9A-Za-z]{49}", "cbk_KEY"),
+    (r"cbr_[0-9A-Za-z]{11}_[0-9A-Za-z]{49}", "cbr_CREDENTIAL"),
     (r"cbi_[0-9A-Za-z]{11}_[0-9A-Za-z]{28}", "cbi_CODE"),
     (r"/keys/[0-9a-f]{32}", "/keys/ORIGIN"),
     (r"eyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]*", "JWT"),

@@ -302,6 +302,7 @@ def test_an_application_can_be_built_without_request_lines():
         desk=TokenDesk(world.roster, world.coordinator, world.audit, lambda: world.now),
         health=world.health,
         enrolment=world.enrolment,
+        machines=world.machines,
         key_hash_key=world.hash_key,
     )
     assert len(app.middlewares) == 0

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 from contextlib import asynccontextmanager
+from urllib.parse import urlencode
 
 import aiohttp
 
@@ -15,7 +16,7 @@ from broker.api.app import build_app
 from broker.api.server import serve
 from broker.domain.account import State
 from broker.domain.apikey import hash_key, new_key
-from broker.domain.records import Account, Client
+from broker.domain.records import Account, Client, Machine
 from broker.domain.roster import Roster
 from fetchtoken.domain.claims import unsigned_jwt
 from fetchtoken.domain.errors import Unavailable
@@ -134,6 +135,31 @@ class Enrolment:
         return self.outcome
 
 
+class Machines:
+    """Notes what it is told; a demand is met, or fails, as the test says."""
+
+    def __init__(self):
+        self.demands = []
+        self.uses = []
+        self.revoked = []
+        self.error = None
+        self.meet = None
+        """Called with machine and account for each demand; may be a coroutine function."""
+
+    async def recovered(self, machine, account):
+        self.demands.append((machine.id, account.name))
+        if self.meet is not None:
+            await self.meet(machine, account)
+
+    def served(self, machine, account, now_s):
+        self.uses.append((machine.id, account.name, now_s))
+
+    async def revoke(self, machine, *, peer, request_id):
+        if self.error is not None:
+            raise self.error
+        self.revoked.append((machine.id, peer, request_id))
+
+
 class Lines(list):
     """Keeps request lines."""
 
@@ -149,6 +175,7 @@ class World:
         self.audit = Audit()
         self.health = Health()
         self.enrolment = Enrolment()
+        self.machines = Machines()
         self.lines = Lines()
         self.hash_key = os.urandom(32)
         self.now = NOW
@@ -212,6 +239,48 @@ class World:
             response.content_bytes = await response.read()
             return response
 
+    def machine(self, name="laptop", **changes):
+        """Add or change the machine credential of the client ``laptop``; return its text."""
+        held = next((one for one in self.roster.machines_of(1) if one.name == name), None)
+        key = self.keys.setdefault(f"machine {name}", new_key("cbr", os.urandom))
+        known = {
+            "id": self.roster.machine_count + 1 if held is None else held.id,
+            "client": 1,
+            "account": 1,
+            "name": name,
+            "key_id": key.key_id,
+            "key_hash": hash_key(key, self.hash_key),
+            "expires_at": None,
+            "revoked_at": None,
+            "last_used_at": None,
+            "created_at": NOW - DAY,
+            "revision": 1 if held is None else held.revision + 1,
+        }
+        self.roster.put_machine(Machine(**(known | changes)))
+        return key.text.reveal()
+
+    async def post(self, path, fields=None, *, form=False, **headers):
+        """Send fields, or bytes as they are, as JSON or as a form."""
+        kind = "application/x-www-form-urlencoded" if form else "application/json"
+        encode = urlencode if form else json.dumps
+        data = fields if isinstance(fields, bytes) else encode(fields or {}).encode()
+        sent = {"Content-Type": kind} | {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.http.post(
+            self.url + path, data=data, headers=sent, allow_redirects=False
+        ) as response:
+            response.content_bytes = await response.read()
+            return response
+
+    async def refresh(self, credential, *, form=False, **fields):
+        """Ask for a token as the Codex CLI does."""
+        known = {
+            "client_id": "app_x",
+            "grant_type": "refresh_token",
+            "refresh_reason": "proactive_expiry",
+            "refresh_token": credential,
+        }
+        return await self.post("/oauth/token", known | fields, form=form)
+
     async def raw(self, data, *, until_closed=True):
         """Send bytes over a connection of their own and return what comes back until it is closed."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -233,6 +302,7 @@ async def running(world, *, tls=None, limits=WIDE, **changes):
         "desk": TokenDesk(world.roster, world.coordinator, world.audit, lambda: world.now),
         "health": world.health,
         "enrolment": world.enrolment,
+        "machines": world.machines,
         "key_hash_key": world.hash_key,
         "lines": world.lines,
         "gate": Gate(limits),
@@ -257,6 +327,10 @@ def problem(response):
     assert response.headers["Content-Type"] == "application/problem+json"
     assert response.headers["Cache-Control"] == "no-store"
     document = json.loads(response.content_bytes)
-    assert document.keys() == {"type", "title", "status", "code", "detail"}
+    spoken = (
+        {"error": document["code"], "error_description": document["detail"]} if "error" in document else {}
+    )
+    assert document.keys() == {"type", "title", "status", "code", "detail", *spoken}
+    assert document == document | spoken
     assert document["status"] == response.status
     return document["code"]
