@@ -437,12 +437,7 @@ class Store:
             return await _clients.rotate_client(work, client, key)
 
     async def set_ssh_keys(self, client: int, ssh_keys: AbstractSet[str], audit: AuditRecord) -> Client:
-        """Put SSH keys, by their fingerprints, in place of those that a client has.
-
-        Raises:
-            NotFound: the client is gone.
-            ConfigError: a key is another client's (code ``ssh_key_taken``).
-        """
+        """Put SSH keys (fingerprints) in the place of a client's; raises as :meth:`add_client`."""
         async with self._work(audit) as work:
             return await _clients.set_ssh_keys(work, client, ssh_keys)
 
