@@ -141,9 +141,9 @@ def rotate(  # noqa: PLR0913 - its options
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a client a new API key, or other SSH keys; the old ones stop working at once.
+    """Give a client a new API key, or other SSH keys.
 
-    With --ssh-key, --no-ssh-key or --machine its API key stays as it is.
+    The old ones stop working at once. With --ssh-key, --no-ssh-key or --machine its API key stays as it is.
     """
     if (ssh_key is not None) + no_ssh_key + machine > 1:
         raise ConfigError("--ssh-key, --no-ssh-key and --machine exclude each other", hint="give one of them")

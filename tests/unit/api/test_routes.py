@@ -91,7 +91,7 @@ async def test_head_of_a_problem_has_no_body(world):
         "/codex/work1;x=1",
         "/v1/admin/account_remove",
         "/metrics",
-        "/.well-known/oauth-authorization-server",
+        "/.well-known/openid-configuration",
         "/%",
         "/%zz",
     ],

@@ -16,6 +16,7 @@ from tests.support.records import NOW, RECORD, a_login, tokens
 
 NO_BOXES = {
     "clients.key_hash",
+    "machines.key_hash",
     "invites.code_hash",
     "invites.nonce_hash",
     "accounts.fingerprint",
