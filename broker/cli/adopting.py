@@ -15,9 +15,10 @@ from broker.admin.wire import Caller
 from broker.cli.identity import as_owner_of
 from fetchtoken.codex.settled import refuse_unsettled
 from fetchtoken.domain.errors import Unsafe
+from fetchtoken.files.atomic import replace_file
 from fetchtoken.formats.places import Tool, tool_at
 from fetchtoken.logins.hold import hold
-from fetchtoken.logins.neutralise import refuse_kept, rewrite
+from fetchtoken.logins.neutralise import access_only_text, refuse_kept
 from fetchtoken.logins.reading import Found, read_found
 
 __all__ = ["adopt_file", "codex_home"]
@@ -58,10 +59,12 @@ def adopt_file(call: Caller, path: Path, name: str | None) -> tuple[dict[str, An
             locks.enter_context(hold(str(real), form.key, named=str(path)))
             found = _read(path, real)
             _refuse_unsettled(real, found)
+            # Made before anything is stored, so that nothing but the disk can end this in the middle.
+            text = access_only_text(found, found.logins[0].token(), now_s=time.time())
         begun = call("account_adopt_begin", document=found.text, name=name, path=str(path))
         if found.logins[0].refresh_token:
             with as_owner_of(path.parent):
-                _rewrite(real, found)
+                _rewrite(real, text)
         adopted = dict(call("account_adopt_finish", name=begun["account"]))
     return adopted, tool_at(str(path), form.key)
 
@@ -82,9 +85,9 @@ def _refuse_unsettled(path: Path, found: Found) -> None:
     refuse_unsettled(str(path), token, then="adopt again")
 
 
-def _rewrite(path: Path, found: Found) -> None:
+def _rewrite(path: Path, text: str) -> None:
     try:
-        rewrite(found, str(path), found.logins[0], now_s=time.time())
+        replace_file(str(path), text.encode())
     except OSError as error:
         raise Unsafe(
             f"{path} cannot be made access-only: {error.strerror}; the account stays disabled",
