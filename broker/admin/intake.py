@@ -108,6 +108,7 @@ def _refuse_foreign(found: Login, issuer: str) -> None:
             raise ConfigError(
                 f"{found.where} holds a login of {other[:200]}, this broker's issuer is {issuer}",
                 hint="a login is never sent to another issuer: use a broker whose issuer.url is that one",
+                code="foreign_issuer",
             )
 
 

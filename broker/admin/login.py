@@ -8,7 +8,7 @@ from broker.admin.intake import Terms, read_logins
 from broker.admin.views import account_view
 from broker.admin.wire import Actor
 from broker.domain.audit import Action
-from broker.domain.records import Account, Held, NewLogin
+from broker.domain.records import Account, NewLogin
 from fetchtoken.domain.errors import ConfigError
 from fetchtoken.domain.names import check_name
 from fetchtoken.oauth.messages import OAUTH_CLIENT_ID
@@ -63,11 +63,11 @@ class LoginOperations:
             part=desk.refresh_at,
         )
         (intake,) = read_logins(document, "the new login", terms)
+        # Perhaps exchanged or renamed since: a refusal would have the command end what is held.
+        known = await desk.store.find_fingerprint(intake.file.refresh_token)
+        if known is not None and known.account:
+            return account_view(desk.account(known.account))
         held, login = desk.roster.account(name), replace(intake.login, source_path="")
-        if held is not None and intake.file.refresh_token:
-            known = await desk.store.find_fingerprint(intake.file.refresh_token)
-            if known == Held(name):
-                return account_view(held)
         stored = await self._store(name, held, login, actor)
         desk.roster.put_account(stored)
         await desk.marks.keep(stored)

@@ -15,7 +15,7 @@ from typing import Any
 from broker.cli import speech
 from broker.cli.identity import as_owner_of
 from broker.cli.place import Place
-from fetchtoken.domain.errors import ConfigError, FetchTokenError, Unavailable, Unsafe
+from fetchtoken.domain.errors import FetchTokenError, Unavailable, Unsafe
 from fetchtoken.domain.jsontext import dumps
 from fetchtoken.files.atomic import replace_file
 from fetchtoken.formats.codex_new import login_document
@@ -34,13 +34,17 @@ _PATIENCE_S = 20.0
 
 _PAUSE_S = 0.2
 
+_NOBODYS = frozenset({"account_exists", "foreign_issuer", "identity_mismatch", "older"})
+"""Codes of a broker's verdict on the login itself: it does not take it, and never will."""
+
 
 def log_in(place: Place, name: str, wishes: Wishes) -> dict[str, Any]:
     """Log in for an account, and return it.
 
     Raises:
         ConfigError: the login is another user's; it is revoked, and the account is as it was.
-        Unavailable: no broker took the login; the message names the file that holds it.
+        Unavailable: no broker took the login; the message names the file that holds it, as it does
+            wherever the trouble was the broker's.
         FetchTokenError: as :func:`fetchtoken.oauth.login.walks.walk`; the account is as it was.
     """
     wishes.check()
@@ -77,10 +81,10 @@ def _hand_over(place: Place, name: str, issuer: Issuer, tokens: NewTokens) -> di
     while True:
         try:
             return dict(place.call("account_login_finish", name=name, document=document))
-        except ConfigError as error:
-            _end(issuer, tokens)
-            raise error from None
         except FetchTokenError as error:
+            if error.code in _NOBODYS:
+                _end(issuer, tokens)
+                raise error from None
             if not isinstance(error, Unavailable) or time.monotonic() > end_s:
                 raise _keep(place, name, document, error) from None
         time.sleep(_PAUSE_S)

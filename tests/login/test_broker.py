@@ -222,6 +222,19 @@ def test_a_daemon_that_dies_meanwhile_is_done_without(daemon, sandbox):
     assert account(daemon, "work")["state"] == "active"
 
 
+def test_a_login_whose_answer_was_lost_is_taken_in_once(daemon, sandbox):
+    """Told again after the account has been renewed or renamed, the broker knows it: no reason to end it."""
+    login = sandbox.mint(email="ann@example.com")
+    document = json.dumps(login.document)
+    daemon.call("account_login_finish", name="work", document=document)
+    daemon.call("account_refresh", name="work", force=True)
+    before = account(daemon, "work")
+    assert daemon.call("account_login_finish", name="work", document=document)["account"] == "work"
+    daemon.call("account_rename", name="work", new_name="office")
+    assert daemon.call("account_login_finish", name="work", document=document)["account"] == "office"
+    assert account(daemon, "office")["generation"] == before["generation"] == 1
+
+
 def test_usage(daemon, sandbox):
     """2 before anybody is asked."""
     for words, says in ((("Work",), "not allowed"), (("work", "--device", "--browser"), "contradict")):

@@ -114,7 +114,7 @@ def read_poll(status: int, body: bytes) -> Poll:
     if 200 <= status < 300:
         table = json_object(body) or {}
         code, verifier = table.get("authorization_code"), table.get("code_verifier")
-        if not isinstance(code, str) or not code or not isinstance(verifier, str) or not verifier:
+        if not isinstance(code, str) or not isinstance(verifier, str) or not _is_sent(code, verifier):
             raise Malformed("the issuer's approval cannot be read", hint=_AGAIN)
         return Poll(Secret(code), Secret(verifier))
     word = error_code(body)
@@ -132,6 +132,11 @@ def read_poll(status: int, body: bytes) -> Poll:
 def expired() -> Unavailable:
     """Return the error for a code that nobody approved in time: nothing was decided, so try again."""
     return Unavailable("nobody approved the login in time", hint=_AGAIN)
+
+
+def _is_sent(*texts: str) -> bool:
+    """Tell whether texts could stand in a form as they are: JSON may hold what no form can."""
+    return all(text and text.isascii() and text.isprintable() and " " not in text for text in texts)
 
 
 def _is_shown(code: str) -> bool:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from fetchtoken.domain.claims import Claims, decode_claims
 from fetchtoken.domain.errors import Denied, Malformed, Unavailable
 from fetchtoken.domain.secret import Secret
+from fetchtoken.formats.codex import is_word
 from fetchtoken.oauth.messages import JSON_HEADERS, error_code, parse_tokens
 
 __all__ = ["FORM_HEADERS", "Approval", "NewTokens", "grant_body", "parse_grant"]
@@ -90,7 +91,8 @@ def parse_grant(status: int, body: bytes) -> NewTokens:
 
 
 def _refusal(status: int, word: str) -> Denied | Unavailable:
-    shown = f"status {status}, {word}" if word else f"status {status}"
+    # What is no plain word may be anything, the code itself that was sent included.
+    shown = f"status {status}, {word}" if is_word(word.replace("_", "-")) else f"status {status}"
     if word == "invalid_grant":
         return Unavailable("the login's code came too late, or was used before", hint=_AGAIN)
     if status >= 500 or status == 429:

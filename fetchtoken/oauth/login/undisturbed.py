@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 __all__ = ["undisturbed"]
@@ -28,7 +28,9 @@ def undisturbed(say: Callable[[str], None]) -> Iterator[None]:
         return
 
     def hold_off(_number: int, _frame: Any) -> None:
-        say("the login is being written down; one moment")
+        # The terminal may be what went away, and a stream may be in the middle of another line.
+        with suppress(OSError, ValueError, RuntimeError):
+            say("the login is being written down; one moment")
 
     numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     former = {number: signal.signal(number, hold_off) for number in numbers}

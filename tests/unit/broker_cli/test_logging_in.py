@@ -79,9 +79,19 @@ def test_nowhere_at_all(tmp_path, monkeypatch):
     assert caught.value.hint == "log in once more"
 
 
+@pytest.mark.parametrize("code", ["", "spent"])
+def test_a_broker_that_is_misconfigured_meanwhile_ends_no_login(tmp_path, code):
+    """Only a verdict on the login itself says that nobody holds it; else it is kept."""
+    with issuer_in_thread() as sandbox:
+        with pytest.raises(ConfigError, match="the login lies in"):
+            hand_over(Place(tmp_path, ConfigError("no home", hint="x", code=code)), issuer(sandbox.url))
+        assert sandbox.log() == []
+    assert "rt_new" in (tmp_path / "login-work.json").read_text()
+
+
 def test_a_login_that_is_refused_is_ended(tmp_path):
     """Nobody holds it, so nobody shall be able to use it."""
-    refused = ConfigError("somebody else's", hint="x")
+    refused = ConfigError("somebody else's", hint="x", code="identity_mismatch")
     with issuer_in_thread() as sandbox:
         with pytest.raises(ConfigError):
             hand_over(Place(tmp_path, refused), issuer(sandbox.url))
@@ -92,6 +102,6 @@ def test_a_login_that_is_refused_is_ended(tmp_path):
 def test_the_end_of_a_refused_login_may_fail(tmp_path, capsys):
     """The refusal is the error; what became of the login is a note."""
     with pytest.raises(ConfigError, match="somebody"):
-        hand_over(Place(tmp_path, ConfigError("somebody else's", hint="x")))
+        hand_over(Place(tmp_path, ConfigError("somebody else's", hint="x", code="identity_mismatch")))
     assert "could not be revoked" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """A new login takes its place: what must be true before its code is spent, and what is kept."""
 
+import errno
 import json
 import os
 import signal
@@ -278,6 +279,19 @@ def test_signals_wait_until_the_login_is_written():
     assert len(told) == 3
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_terminal_that_is_gone_ends_nothing():
+    """SIGHUP comes when nobody can be told any more: the login is written down all the same."""
+
+    def nobody_listens(_text):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    done = []
+    with undisturbed(nobody_listens):
+        os.kill(os.getpid(), signal.SIGHUP)
+        done.append("written")
+    assert done == ["written"]
 
 
 def test_other_threads_are_not_asked():

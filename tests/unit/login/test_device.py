@@ -137,3 +137,12 @@ def test_addresses():
     """Where the person goes, and the redirect that nobody follows."""
     assert page_url("https://auth.openai.com") == "https://auth.openai.com/codex/device"
     assert redirect_uri("https://auth.openai.com") == "https://auth.openai.com/deviceauth/callback"
+
+
+@pytest.mark.parametrize("field", ["authorization_code", "code_verifier"])
+@pytest.mark.parametrize("text", ["\ud800", "a b", "a\nb", "ä" * 20])
+def test_an_approval_that_no_form_can_carry_is_no_approval(field, text):
+    """A lone surrogate is JSON, and nothing that could be sent on."""
+    fields = {"authorization_code": "ac_1", "code_verifier": "v", field: text}
+    with pytest.raises(Malformed, match="approval cannot be read"):
+        read_poll(200, said(**fields))

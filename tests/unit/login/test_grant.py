@@ -84,3 +84,16 @@ def test_no_answer_raises_anything_else(status, body):
     """Any bytes are an error of the tree."""
     with pytest.raises(FetchTokenError):
         parse_grant(status, body)
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_the_issuers_word_is_shown_as_far_as_it_is_one(status):
+    """Nothing on which a terminal acts, and no secret that the issuer says back."""
+    secret = "ac_" + "x" * 43
+    for word in ("\x1b[2Jinvalid", secret):
+        with pytest.raises(FetchTokenError) as caught:
+            parse_grant(status, said(error=word))
+        assert "\x1b" not in caught.value.message
+        assert secret not in caught.value.message
+    with pytest.raises(FetchTokenError, match=r"status \d+, unauthorized_client"):
+        parse_grant(status, said(error="unauthorized_client"))
