@@ -26,7 +26,7 @@ Code = Literal[
     "misdirected_request",
     "not_found",
 ]
-"""Words of the contract; the last four are about HTTP itself."""
+"""Words of the contract; those of grants and refresh tokens are OAuth's, the last four about HTTP itself."""
 
 
 class Refused(Exception):

@@ -5,6 +5,8 @@ from contextlib import suppress
 from socket import socket
 
 import asyncssh
+from asyncssh.kex import get_default_kex_algs
+from asyncssh.mac import get_default_mac_algs
 
 from broker.ops.hostkey import HostKey
 from broker.sshd.door import FrontDoor
@@ -17,10 +19,10 @@ _ASK_ALIVE_EVERY_S = 15
 _LEAVE_WITHIN_S = 1.0
 _BACKLOG = 256
 
-_KEX = "-gss-*,diffie-hellman-*,rsa*,ecdh-sha2-1.3*"
+_NO_KEX = ("gss-", "diffie-hellman-", "rsa", "ecdh-sha2-1.3")
 """Elliptic curves and ML-KEM stay: they are what costs a server least before it knows anybody."""
 
-_MAC = "-hmac-sha1*,umac-64*,hmac-sha*@ssh.com"
+_NO_MAC = ("hmac-sha1", "hmac-md5", "umac-64")
 
 
 class OpenDoor:
@@ -69,8 +71,8 @@ async def open_door(door: FrontDoor, sock: socket, host_key: HostKey) -> OpenDoo
         server_factory=lambda: Visitor(house),
         server_version="codex-broker",
         server_host_keys=[asyncssh.import_private_key(host_key.private.reveal())],
-        kex_algs=_KEX,
-        mac_algs=_MAC,
+        kex_algs=_without(_NO_KEX, get_default_kex_algs()),
+        mac_algs=_without(_NO_MAC, get_default_mac_algs()),
         compression_algs=["none"],
         login_timeout=_LOGIN_WITHIN_S,
         keepalive_interval=_ASK_ALIVE_EVERY_S,
@@ -86,3 +88,9 @@ async def open_door(door: FrontDoor, sock: socket, host_key: HostKey) -> OpenDoo
         encoding=None,
     )
     return OpenDoor(acceptor, house)
+
+
+def _without(prefixes: tuple[str, ...], names: list[bytes]) -> list[str]:
+    """Return what is left of algorithms; which there are depends on the libraries of the machine."""
+    kept = [name.decode() for name in names if not name.endswith(b"@ssh.com")]
+    return [name for name in kept if not name.startswith(prefixes)]

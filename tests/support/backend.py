@@ -39,13 +39,21 @@ class Backend:
         self.url = url
         self.requests: list[Seen] = []
         self._current = Secret("")
+        self._former = Secret("")
 
-    def accept(self, access_token: str) -> None:
-        """Take this bearer, and no other, from now on."""
-        self._current = Secret(access_token)
+    def accept(self, access_token: str, *, elsewhere: str = "") -> None:
+        """Take this bearer, and no other, from now on.
 
-    def is_current(self, bearer: Secret) -> bool:
-        return bool(bearer) and bearer == self._current
+        Args:
+            access_token: the bearer.
+            elsewhere: one that counts everywhere but where a model is asked.
+        """
+        self._current, self._former = Secret(access_token), Secret(elsewhere)
+
+    def is_good(self, bearer: Secret, path: str) -> bool:
+        """Tell whether a bearer counts at a path."""
+        known = (self._current,) if path.endswith("/responses") else (self._current, self._former)
+        return bool(bearer) and bearer in known
 
     @property
     def responses(self) -> list[Seen]:
@@ -89,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         bearer = Secret(self.headers.get("Authorization", "").removeprefix("Bearer "))
         path = self.path.partition("?")[0]
-        if not self.backend.is_current(bearer):
+        if not self.backend.is_good(bearer, path):
             status, body = 401, b'{"error":{"message":"not the current bearer","code":"token_expired"}}'
         elif (self.command, path) == ("POST", "/v1/responses"):
             status, body = 200, _events()

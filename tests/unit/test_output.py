@@ -214,11 +214,12 @@ def test_a_stream_writes_all_of_a_long_text():
 
 
 def test_a_stream_does_not_mind_what_cannot_be_encoded():
-    """A file name that is not UTF-8 reaches the terminal in escapes."""
+    """A file name that is not UTF-8 reaches the terminal with a mark in its place, and data in escapes."""
     reader, writer = os.pipe()
     Stream(writer).note("lone \udcff")
+    Stream(writer).write("lone \udcff\n")
     os.close(writer)
-    assert os.read(reader, 100) == b"note: lone \\udcff\n"
+    assert os.read(reader, 100) == b"note: lone \xef\xbf\xbd\nlone \\udcff\n"
     os.close(reader)
 
 

@@ -79,7 +79,7 @@ def test_every_key_has_a_variable(home: Home, monkeypatch, variable, value, read
         ("[tls]\ncertificate = 'x'", "tls.certificate"),
         ("[issuer]\nbackend = 'x'", "issuer.backend"),
         ("port = 7455", "port"),
-        ("[ssh]", "ssh"),
+        ("[dashboard]", "dashboard"),
     ],
 )
 def test_an_unknown_key_in_the_file(home: Home, text: str, named: str) -> None:

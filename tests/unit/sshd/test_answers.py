@@ -12,6 +12,10 @@ from fetchtoken.net.client import Response
 from fetchtoken.sources.remote_answer import problem
 
 OF_HTTP_ALONE = {
+    "invalid_grant",
+    "refresh_token_expired",
+    "refresh_token_invalidated",
+    "unsupported_grant_type",
     "content_too_large",
     "internal_error",
     "invalid_request",
