@@ -19,21 +19,23 @@ HOURS = timedelta(hours=2)
 class Machine:
     """A machine that was enrolled: its credential, and where it exchanges it."""
 
-    def __init__(self, team, name, account="work"):
+    def __init__(self, team, name, account="work", *, known=None):
         self.name = name
         made = json.loads(team.broker("client", "add", name, "--account", account, "--machine", "--json"))
         self.credential = made["refresh_token"]
         self.url = team.remote["CODEX_REMOTE_URL"]
+        # Whose login it is, as the broker says it: Codex stops where that changes under its hands.
+        self.known = known or json.loads(team.fetchtoken("-f", "auth-json"))["tokens"]
         self.environment = {"CODEX_REFRESH_TOKEN_URL_OVERRIDE": f"{self.url}/oauth/token"}
 
     def write(self, home: Path, *, access_token="", provenance=False):
         """Write the auth file of a login at the broker; its access token has expired unless one is given."""
         expired = unsigned_jwt({"exp": int((datetime.now(UTC) - HOURS).timestamp())})
         tokens = {
-            "id_token": unsigned_jwt({"email": "work@example.com"}),
+            "id_token": self.known["id_token"],
             "access_token": access_token or expired,
             "refresh_token": self.credential,
-            "account_id": "acct-work",
+            "account_id": self.known["account_id"],
         }
         if provenance:
             tokens["oauth_provenance"] = {"issuer": self.url, "client_id": "app_x"}
@@ -99,7 +101,6 @@ def test_six_at_once_on_one_home(team, codex, machine):
 def test_a_rotation_in_mid_session(team, codex, machine, current):
     """A token that was replaced since is refused by the backend, and the newer one is fetched."""
     file = machine.write(codex.home, access_token=current)
-    # Its side services go on: a Codex whose every door closes at once sometimes gives up by itself.
     codex.backend.accept(team.rotate(), elsewhere=current)
     before = exchanges(team)
     run = codex.run(**machine.environment)
@@ -140,7 +141,7 @@ def test_an_outage_is_no_end_of_a_login(codex, machine):
 def test_a_token_that_the_backend_refuses_is_exchanged_once(team, codex):
     """However often Codex posts: one exchange, since the usage page refuses the token as well."""
     login, _ = team.adopt("aged", age_s=3600)
-    machine = Machine(team, "aged", "aged")
+    machine = Machine(team, "aged", "aged", known=login.document["tokens"])
     machine.write(codex.home, access_token=login.access_token)
     codex.use_auth_file()
     codex.backend.accept("nothing that anybody has")
