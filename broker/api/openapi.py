@@ -52,7 +52,6 @@ def document(routes: Iterable[Route], *, public_url: str = "") -> dict[str, Any]
             "title": "codex-broker",
             "version": fetchtoken.__version__,
             "description": _DESCRIPTION,
-            "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": public_url or "/"}],
         "paths": _paths(listed),
