@@ -88,9 +88,9 @@ def _lead_s(answer: Response) -> float | None:
 def check_clock(lead_s: float | None) -> Check:
     """Judge the clock: tokens that look expired, or alive, by a clock that is wrong."""
     if lead_s is None:
-        return Check("clock", ok=None, detail="unknown: nobody could be asked for the time")
+        return Check("clock", ok=None, detail="the clock: nobody could be asked for the time")
     if abs(lead_s) <= _SKEW_S:
-        return passed("clock", f"right within {_SKEW_S} s")
+        return passed("clock", f"the clock is right within {_SKEW_S} s")
     way = "behind" if lead_s > 0 else "ahead"
     error = ConfigError(f"the clock is {abs(int(lead_s))} s {way}", hint="timedatectl set-ntp true")
     return failed("clock", error)
