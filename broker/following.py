@@ -1,6 +1,7 @@
 """What the daemon follows twice a second: the store, the certificate's files, its own health."""
 
 import asyncio
+from contextlib import suppress
 
 from broker.app import Parts
 from broker.ops.health import Health
@@ -64,7 +65,6 @@ class Follower:
         try:
             await parts.life.look()
             changes = await parts.store.changes(parts.roster.revision)
-            await parts.machinery.keep()
             self._health.store_works()
         except FetchTokenError as error:
             self._health.store_fails(error.message)
@@ -72,6 +72,9 @@ class Follower:
         parts.roster.apply(changes)
         if changes.accounts:
             self._scheduler.take(changes.accounts)
+        with suppress(FetchTokenError):
+            # A store that cannot be written must not keep a revocation out; the next look tries again.
+            await parts.machinery.keep()
         return True
 
     def _look_at_tls(self) -> None:
