@@ -9,9 +9,9 @@ from multidict import CIMultiDict
 from broker.api.problems import NO_STORE
 from broker.domain.records import Account
 from broker.domain.roster import Roster
+from broker.domain.tokens import token_of
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.jsontext import dumps
-from fetchtoken.domain.token import Token
 from fetchtoken.formats.codex import access_only_document
 
 __all__ = ["PreparedAnswer", "PreparedAnswers"]
@@ -66,20 +66,13 @@ def _headers(etag: str, kind: str) -> CIMultiDict[str]:
 
 def _rest(account: Account) -> dict[str, object]:
     """Return what follows ``expires_in``."""
-    token = Token(
-        access_token=account.access_token,
-        id_token=account.id_token,
-        expires_at=account.expires_at,
-        issued_at=account.issued_at,
-        account_id=account.account_id,
-    )
     return {
         "expires_at": None if account.expires_at is None else to_rfc3339(account.expires_at),
         "refresh_after": to_rfc3339(account.refresh_after) if account.refresh_token else None,
         "account": account.name,
         "account_id": account.account_id,
         "plan_type": account.plan_type,
-        **access_only_document(token, now_s=account.created_at),
+        **access_only_document(token_of(account), now_s=account.created_at),
     }
 
 

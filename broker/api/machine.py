@@ -24,9 +24,9 @@ from broker.domain.apikey import ApiKey, matches, parse_key
 from broker.domain.machine import MachineRefusal, refusal_of
 from broker.domain.records import Account, Client, Machine
 from broker.domain.roster import Roster
+from broker.domain.tokens import token_of
 from fetchtoken.domain.errors import FetchTokenError
 from fetchtoken.domain.jsontext import dumps
-from fetchtoken.domain.token import Token
 from fetchtoken.formats.codex import access_only_document
 
 __all__ = ["LARGEST_FORM", "MachineHandlers"]
@@ -188,14 +188,7 @@ def _ended(code: MachineRefusal) -> ProblemError:
 
 
 def _token_of(account: Account, key: ApiKey, now_s: float) -> dict[str, object]:
-    token = Token(
-        access_token=account.access_token,
-        id_token=account.id_token,
-        expires_at=account.expires_at,
-        issued_at=account.issued_at,
-        account_id=account.account_id,
-    )
-    tokens = access_only_document(token, now_s=now_s)["tokens"]
+    tokens = access_only_document(token_of(account), now_s=now_s)["tokens"]
     assert isinstance(tokens, dict)  # noqa: S101 - what a Codex file is
     left_s = None if account.expires_at is None else max(0, int(account.expires_at - now_s))
     return {

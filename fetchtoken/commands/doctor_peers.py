@@ -104,23 +104,12 @@ def check_ssh(settings: Settings) -> list[Check]:
         ]
     import asyncio
 
-    from fetchtoken.sources.ssh import peer_of
+    from fetchtoken.sources.ssh_ask import target_of
     from fetchtoken.ssh.errors import translated
     from fetchtoken.ssh.route import connected, itinerary, way_out
-    from fetchtoken.ssh.target import Target
 
-    peer = peer_of(settings)
-    target = Target(
-        host=settings.ssh_host,
-        port=settings.ssh_port,
-        user=settings.ssh_user,
-        peer=peer,
-        home=settings.home,
-        environ=settings.environ,
-        key=settings.ssh_key,
-        password=settings.ssh_password,
-        known_hosts=settings.ssh_known_hosts,
-    )
+    target = target_of(settings)
+    peer = target.peer
 
     async def knock(legs: tuple[Leg, ...], sock: socket) -> None:
         try:

@@ -29,7 +29,7 @@ from fetchtoken.ssh.route import Leg, connected, itinerary, way_out
 from fetchtoken.ssh.run import Done, run
 from fetchtoken.ssh.target import Target
 
-__all__ = ["ask", "converse"]
+__all__ = ["ask", "converse", "target_of"]
 
 Runner = Callable[[str], Awaitable[Done]]
 """Runs one command line on the host."""
@@ -47,23 +47,27 @@ def ask(settings: Settings, request: Request, path: str, copy: Copy | None) -> T
     Raises:
         FetchTokenError: as for :func:`fetchtoken.sources.ssh.fetch`.
     """
-    peer = peer_of(settings)
-    target = Target(
+    target = target_of(settings)
+
+    def host(deadline_s: float) -> tuple[Token, str]:
+        return _with_person(target, settings.ssh_command, request, deadline_s), ""
+
+    return ask_or_copy(host, target.peer, request, path, copy)
+
+
+def target_of(settings: Settings) -> Target:
+    """Return the host that the settings name, and how to get in."""
+    return Target(
         host=settings.ssh_host,
         port=settings.ssh_port,
         user=settings.ssh_user,
-        peer=peer,
+        peer=peer_of(settings),
         home=settings.home,
         environ=settings.environ,
         key=settings.ssh_key,
         password=settings.ssh_password,
         known_hosts=settings.ssh_known_hosts,
     )
-
-    def host(deadline_s: float) -> tuple[Token, str]:
-        return _with_person(target, settings.ssh_command, request, deadline_s), ""
-
-    return ask_or_copy(host, peer, request, path, copy)
 
 
 def _with_person(target: Target, command: str, request: Request, deadline_s: float) -> Token:
