@@ -270,15 +270,27 @@ def test_a_login_that_came_meanwhile_is_seen(home):
         place(path, home, redeem=lambda: pytest.fail("sent"))
 
 
+@pytest.fixture
+def interruptible():
+    """Have Ctrl-C end this process as it does a command, whatever the run around the test made of it."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_signals_wait_until_the_login_is_written():
     """Ctrl-C and SIGTERM in between are told to wait; afterwards they work as before."""
     told = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
     with undisturbed(told.append):
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            os.kill(os.getpid(), number)
+        for number in numbers:
+            signal.raise_signal(number)
     assert len(told) == 3
+    assert [signal.getsignal(number) for number in numbers] == before
     with pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_a_terminal_that_is_gone_ends_nothing():
@@ -289,7 +301,7 @@ def test_a_terminal_that_is_gone_ends_nothing():
 
     done = []
     with undisturbed(nobody_listens):
-        os.kill(os.getpid(), signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
         done.append("written")
     assert done == ["written"]
 
