@@ -45,7 +45,7 @@ def make_home(home: Home, settings: Settings, *, config: Path | None) -> bool:
         config: the settings file in use, where it is not the home's own.
 
     Returns:
-        Whether the home is new.
+        Whether the home is new; one whose making had ended halfway is.
 
     Raises:
         ConfigError: it cannot be made, or the store is there and its master key is not.
@@ -61,6 +61,7 @@ def make_home(home: Home, settings: Settings, *, config: Path | None) -> bool:
             ) from None
     if not require_key(home, settings):
         create_keyring(settings.key_file(home, os.environ))
+        new = True
     make_host_key(home.ssh_host_key)
     return new
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from broker.ops.home import Home, resolve_home
+from broker.ops.setup import make_home
+from broker.settings import load_settings
 from fetchtoken.domain.errors import ConfigError, Unsafe
 
 
@@ -69,6 +71,20 @@ def test_a_home_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no broker home"):
         Home(tmp_path / "nothing").check()
     assert not Home(tmp_path / "file" / "home").exists()
+
+
+def test_a_home_that_was_made_halfway_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the key could not be made, the next attempt says that the home is made, not that it was there."""
+    key = tmp_path / "keys" / "master.key"
+    monkeypatch.setenv("CODEX_BROKER_SEAL_KEY_FILE", str(key))
+    home = Home(tmp_path / "home")
+    settings = load_settings(home)
+    with pytest.raises(ConfigError):
+        make_home(home, settings, config=None)
+    key.parent.mkdir(mode=0o700)
+    assert make_home(home, settings, config=None)
+    assert key.exists()
+    assert not make_home(home, settings, config=None)
 
 
 def test_a_daemon_waits_for_a_command_that_works_without_one(tmp_path: Path) -> None:
