@@ -2,17 +2,27 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from broker.domain.apikey import ApiKey, hash_key
+from broker.domain.audit import Action
 from broker.domain.records import AuditRecord, Machine
 from broker.store.rows import machine_from_row
 from broker.store.store import Store
 from broker.store.tables import accounts, clients, machines
-from fetchtoken.domain.errors import NotFound
+from broker.store.work import Work
+from fetchtoken.domain.errors import ConfigError, NotFound
 
-__all__ = ["add_machine", "last_uses", "machines_used", "revoke_machines"]
+__all__ = [
+    "Replacement",
+    "add_machine",
+    "last_uses",
+    "machines_used",
+    "replace_machine",
+    "revoke_machines",
+]
 
 # The functions of this module are of the same class as the store's methods, apart for its size.
 
@@ -42,24 +52,66 @@ async def add_machine(  # noqa: PLR0913 - a record; its fields are named at the 
         NotFound: client or account are gone.
     """
     async with store._work(audit) as work:  # noqa: SLF001 - see above
-        for table, row, what in ((clients, client, "client"), (accounts, account, "account")):
-            found = await work.connection.execute(select(table.c.id).where(table.c.id == row))
-            if found.one_or_none() is None:
-                raise NotFound(f"the {what} was removed", hint=f"codex-broker {what} list")
-        values = {
-            "client": client,
-            "account": account,
-            "name": name,
-            "key_id": key.key_id,
-            "key_hash": hash_key(key, work.keys.api_key_hash),
-            "expires_at": expires_at,
-            "created_at": work.now_s,
-            "revision": work.revision,
-        }
-        made = await work.insert(machines, values)
+        made = await _insert(work, key, client=client, account=account, name=name, expires_at=expires_at)
         await work.log()
-        rows = await work.connection.execute(select(machines).where(machines.c.id == made))
-        return machine_from_row(rows.one())
+        return made
+
+
+class Replacement(NamedTuple):
+    """What :func:`replace_machine` did."""
+
+    made: Machine
+    ended: tuple[Machine, ...]
+    """The former credentials of that machine, as they now are; mostly none or one."""
+
+
+async def replace_machine(  # noqa: PLR0913 - a record; its fields are named at the call
+    store: Store,
+    key: ApiKey,
+    audit: AuditRecord,
+    *,
+    client: int,
+    account: int,
+    name: str,
+    expires_at: float | None,
+    at_most: int,
+) -> Replacement:
+    """Store a credential in the place of every live one that the same client has by the same name.
+
+    Args:
+        store: the store.
+        key: a new one (:func:`broker.domain.apikey.new_key`); its text is not stored.
+        audit: the record of the new one; its detail begins with the machine. Each that ends has a
+            record of its own, by the same hand.
+        client: row id of the client that it belongs to.
+        account: row id of the account whose token it brings.
+        name: what people call the machine.
+        expires_at: epoch seconds, or ``None`` for as long as its client.
+        at_most: how many live credentials a client may have, this one included.
+
+    Raises:
+        NotFound: client or account are gone.
+        ConfigError: the client has that many under other names (code ``too_many_machines``); nothing
+            has changed.
+    """
+    async with store._work(audit) as work:  # noqa: SLF001 - see above
+        held = await _live(work, client)
+        former = [machine for machine in held if machine.name == name]
+        if len(held) - len(former) >= at_most:
+            raise ConfigError(
+                f"this client has {len(held)} live machine credentials already; {at_most} is the most",
+                hint="revoke those that nobody uses any more: codex-broker client show NAME",
+                code="too_many_machines",
+            )
+        made = await _insert(work, key, client=client, account=account, name=name, expires_at=expires_at)
+        ended = await _revoke(work, {machine.id for machine in former})
+        told = f"machine {made.id} {name}"
+        for machine in ended:
+            replaced = f"machine {machine.id} {name}, replaced by {made.id}"
+            await work.log_also(Action.MACHINE_REVOKED, "ok", replaced)
+        detail = f"{told}, {audit.detail}" if audit.detail else told
+        await work.trail.append(audit._replace(detail=detail))
+        return Replacement(made, ended)
 
 
 async def revoke_machines(store: Store, ids: AbstractSet[int], audit: AuditRecord) -> tuple[Machine, ...]:
@@ -69,14 +121,9 @@ async def revoke_machines(store: Store, ids: AbstractSet[int], audit: AuditRecor
         Those that are still there, as they now are.
     """
     async with store._work(audit) as work:  # noqa: SLF001 - see above
-        wanted = machines.c.id.in_(ids)
-        changed = {"revoked_at": work.now_s, "revision": work.revision}
-        await work.connection.execute(
-            update(machines).where(wanted, machines.c.revoked_at.is_(None)).values(changed)
-        )
+        revoked = await _revoke(work, ids)
         await work.log()
-        rows = await work.connection.execute(select(machines).where(wanted))
-        return tuple(map(machine_from_row, rows))
+        return revoked
 
 
 async def machines_used(store: Store, used: Mapping[int, float]) -> None:
@@ -98,3 +145,46 @@ async def last_uses(store: Store, client: int) -> dict[int, float | None]:
             select(machines.c.id, machines.c.last_used_at).where(machines.c.client == client)
         )
         return {row.id: row.last_used_at for row in rows}
+
+
+async def _insert(  # noqa: PLR0913 - as above
+    work: Work, key: ApiKey, *, client: int, account: int, name: str, expires_at: float | None
+) -> Machine:
+    for table, row, what in ((clients, client, "client"), (accounts, account, "account")):
+        found = await work.connection.execute(select(table.c.id).where(table.c.id == row))
+        if found.one_or_none() is None:
+            raise NotFound(f"the {what} was removed", hint=f"codex-broker {what} list")
+    values = {
+        "client": client,
+        "account": account,
+        "name": name,
+        "key_id": key.key_id,
+        "key_hash": hash_key(key, work.keys.api_key_hash),
+        "expires_at": expires_at,
+        "created_at": work.now_s,
+        "revision": work.revision,
+    }
+    made = await work.insert(machines, values)
+    (machine,) = await _read(work, machines.c.id == made)
+    return machine
+
+
+async def _live(work: Work, client: int) -> tuple[Machine, ...]:
+    """Return a client's credentials that are neither revoked nor expired."""
+    counts = or_(machines.c.expires_at.is_(None), machines.c.expires_at > work.now_s)
+    return await _read(work, machines.c.client == client, machines.c.revoked_at.is_(None), counts)
+
+
+async def _revoke(work: Work, ids: AbstractSet[int]) -> tuple[Machine, ...]:
+    """Revoke those that are not revoked yet, and return all as they now are."""
+    wanted = machines.c.id.in_(ids)
+    changed = {"revoked_at": work.now_s, "revision": work.revision}
+    await work.connection.execute(
+        update(machines).where(wanted, machines.c.revoked_at.is_(None)).values(changed)
+    )
+    return await _read(work, wanted)
+
+
+async def _read(work: Work, *conditions: Any) -> tuple[Machine, ...]:
+    rows = await work.connection.execute(select(machines).where(*conditions).order_by(machines.c.id))
+    return tuple(map(machine_from_row, rows))
