@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.backend import running_backend
-from tests.support.codex_cli import Codex, need_codex
+from tests.support.codex_cli import Codex, Release, releases
 from tests.support.issuer import Issuer, Login, issuer_in_thread
 
 BIN = Path(sys.executable).parent
@@ -132,10 +132,17 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
             yield team
 
 
+@pytest.fixture(params=releases(), ids=str)
+def release(request: pytest.FixtureRequest) -> Release:
+    """Each version of the Codex CLI in turn: whatever asks for one is tested with all."""
+    found: Release = request.param
+    return found
+
+
 @pytest.fixture
-def codex(tmp_path: Path) -> Iterator[Codex]:
+def codex(release: Release, tmp_path: Path) -> Iterator[Codex]:
     """The real Codex CLI with an empty home and a backend of its own that accepts no bearer yet."""
     home = tmp_path / "laptop" / ".codex"
     home.mkdir(parents=True, mode=0o700)
     with running_backend() as backend:
-        yield Codex(need_codex(), home, backend)
+        yield Codex(release.need(), home, backend)

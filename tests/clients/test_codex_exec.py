@@ -84,9 +84,9 @@ def test_a_rotation_between_two_turns(team, codex):
     _assert_worked(codex, codex.run(), token)
 
 
-def test_the_file_that_adopt_left(team, codex):
+def test_the_file_that_adopt_left(team, codex, release):
     """The adopted file holds no refresh token any more and Codex uses it as before."""
-    login, path = team.adopt("home")
+    login, path = team.adopt(f"home-{release}")
     assert json.loads(path.read_text())["tokens"]["refresh_token"] == ""
     codex.backend.accept(login.access_token)
     codex.use_auth_file()

@@ -138,10 +138,11 @@ def test_an_outage_is_no_end_of_a_login(codex, machine):
     assert codex.run(**machine.environment).returncode == 0
 
 
-def test_a_token_that_the_backend_refuses_is_exchanged_once(team, codex):
+def test_a_token_that_the_backend_refuses_is_exchanged_once(team, codex, release):
     """However often Codex posts: one exchange, since the usage page refuses the token as well."""
-    login, _ = team.adopt("aged", age_s=3600)
-    machine = Machine(team, "aged", "aged", known=login.document["tokens"])
+    name = f"aged-{release}"
+    login, _ = team.adopt(name, age_s=3600)
+    machine = Machine(team, name, name, known=login.document["tokens"])
     machine.write(codex.home, access_token=login.access_token)
     codex.use_auth_file()
     codex.backend.accept("nothing that anybody has")

@@ -1,7 +1,8 @@
 """The real Codex CLI (npm package ``@openai/codex``), run against the fake backend.
 
-It is looked for at ``$CODEX_BIN``, on ``PATH``, and in ``node_modules`` below the repository
-and below ``$CODEX_NPM_PREFIX``.
+Every version that is named is tested: ``$CODEX_NPM_PREFIX`` has one or more directories that npm installed
+into, with ``:`` between them. Without it there is one, in ``node_modules`` below the repository or on
+``PATH``. ``$CODEX_BIN`` is one binary, and nothing else is then looked for.
 """
 
 import json
@@ -9,12 +10,13 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.support.backend import Backend
 from tests.support.need import missing
 
-__all__ = ["Codex", "find_codex", "need_codex"]
+__all__ = ["LIMIT_S", "Codex", "Release", "releases"]
 
 LIMIT_S = 90
 """Longest run of one ``codex exec``; it takes half a second."""
@@ -23,22 +25,49 @@ _ROOT = Path(__file__).parents[2]
 _NATIVE = "@openai/codex-*/vendor/*/bin/codex"
 
 
-def find_codex() -> str:
-    """Return the path of the binary, or an empty text."""
-    found = os.environ.get("CODEX_BIN") or shutil.which("codex")
-    if found:
-        return found
-    for prefix in (str(_ROOT), os.environ.get("CODEX_NPM_PREFIX")):
-        modules = Path(prefix or _ROOT) / "node_modules"
-        for pattern in (_NATIVE, f"@openai/codex/node_modules/{_NATIVE}", ".bin/codex"):
-            for candidate in modules.glob(pattern):
-                return str(candidate)
+@dataclass(frozen=True)
+class Release:
+    """One version of the Codex CLI, or a place where there should be one.
+
+    Attributes:
+        version: as it says itself; of nothing, where it was looked for.
+        binary: its path, empty where there is none.
+    """
+
+    version: str
+    binary: str
+
+    def __str__(self) -> str:
+        return self.version
+
+    def need(self) -> str:
+        """Return the path of the binary; skip the test without one, fail it where ``CI=true``."""
+        return self.binary or missing(f"the Codex CLI {self.version}", "npm package @openai/codex")
+
+
+@cache
+def releases() -> list[Release]:
+    """Return each version once, in the order in which they are named, and each place without one."""
+    if binary := os.environ.get("CODEX_BIN"):
+        return [_release(binary)]
+    if prefixes := os.environ.get("CODEX_NPM_PREFIX"):
+        found = [_release(_installed(Path(prefix)), prefix) for prefix in prefixes.split(os.pathsep)]
+        return list({release.version: release for release in found}.values())
+    return [_release(_installed(_ROOT) or shutil.which("codex") or "")]
+
+
+def _installed(prefix: Path) -> str:
+    for pattern in (_NATIVE, f"@openai/codex/node_modules/{_NATIVE}", ".bin/codex"):
+        for candidate in (prefix / "node_modules").glob(pattern):
+            return str(candidate)
     return ""
 
 
-def need_codex() -> str:
-    """Return the path of the binary; skip the test without one, fail it where ``CI=true``."""
-    return find_codex() or missing("the Codex CLI", "npm package @openai/codex")
+def _release(binary: str, place: str = "on PATH") -> Release:
+    if not binary:
+        return Release(place, "")
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True, timeout=LIMIT_S)
+    return Release(said.stdout.split()[-1], binary)
 
 
 @dataclass(frozen=True)
@@ -46,7 +75,7 @@ class Codex:
     """One installation with a home of its own.
 
     Args:
-        binary: from :func:`need_codex`.
+        binary: of one of the :func:`releases`.
         home: its ``CODEX_HOME``, existing.
         backend: where its model provider, its side services, its token endpoint and its proxy are.
     """
