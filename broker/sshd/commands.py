@@ -1,6 +1,7 @@
 """The command lines that the front door understands. Pure; words are split as a shell splits them.
 
-``codex-fetchtoken`` is what ``CODEX_TOKEN_SOURCE=ssh`` runs, whatever directory it is called from.
+``codex-fetchtoken`` is what ``CODEX_TOKEN_SOURCE=ssh`` runs, whatever directory it is called from. Programs
+that know of neither broker nor command read Codex's own file over SSH, with ``cat``.
 """
 
 import shlex
@@ -21,6 +22,7 @@ The SSH front door of a codex-broker gives out access tokens, and no shell.
         [--shell {"|".join(SHELLS)}] [--min-valid SECONDS]
   accounts [--json]     the accounts that this key may use
   whoami [--json]       the client that this key belongs to
+  cat ~/.codex/auth.json   the same as token --format auth-json
 
 Without ACCOUNT the token is that of the only or the default account. With
 CODEX_TOKEN_SOURCE=ssh and CODEX_SSH_HOST, codex-fetchtoken asks here.
@@ -29,6 +31,7 @@ CODEX_TOKEN_SOURCE=ssh and CODEX_SSH_HOST, codex-fetchtoken asks here.
 Verb = Literal["token", "accounts", "whoami", "help"]
 
 _LONGEST = 4096
+_NO_ERRORS = "2>/dev/null"
 _HINT = "the command help lists what there is"
 _VERBS: dict[str, Verb] = {
     "token": "token",
@@ -80,6 +83,8 @@ def parse_command(line: str) -> Command:
     except ValueError:
         raise ConfigError("the quotes in the command do not match", hint=_HINT) from None
     name, *rest = words or ["help"]
+    if name == "cat":
+        return _file(rest)
     program = name.rpartition("/")[2]
     verb = _VERBS.get(program if program == "codex-fetchtoken" else name)
     if verb is None:
@@ -91,6 +96,14 @@ def parse_command(line: str) -> Command:
     if rest not in ([], ["--json"]):
         raise ConfigError(f"{name} takes --json and nothing else", hint=_HINT)
     return Command(verb=verb, as_json=bool(rest))
+
+
+def _file(words: list[str]) -> Command:
+    """Return what stands for reading a file: of all that there could be, only a login exists here."""
+    names = [word for word in words if word != _NO_ERRORS]
+    if len(names) != 1 or names[0].rpartition("/")[2] != "auth.json":
+        raise ConfigError("there are no files here but ~/.codex/auth.json", hint=_HINT)
+    return Command(verb="token", form="auth-json")
 
 
 def _token(words: list[str], *, has_argument: bool) -> Command:
