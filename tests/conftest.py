@@ -6,9 +6,9 @@ import structlog
 from tests.support.broker import broker
 from tests.support.issuer import issuer, issuer_process
 from tests.support.ports import callback_ports
-from tests.support.signals import hear_signals
+from tests.support.signals import hear_signals, signals_as_before
 
-__all__ = ["broker", "callback_ports", "issuer", "issuer_process"]
+__all__ = ["broker", "callback_ports", "issuer", "issuer_process", "signals_as_before"]
 
 
 def pytest_configure() -> None:

@@ -1,8 +1,11 @@
 """Signals that reach what tests start."""
 
 import signal
+from collections.abc import Iterator
 
-__all__ = ["hear_signals"]
+import pytest
+
+__all__ = ["hear_signals", "signals_as_before"]
 
 
 def hear_signals() -> None:
@@ -12,4 +15,15 @@ def hear_signals() -> None:
     """
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """Undo what a daemon, run in this process by a test, made of signals: its closed loop swallows them."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [(number, signal.getsignal(number)) for number in numbers]
+    yield
+    for number, handler in before:
+        if signal.getsignal(number) != handler:
             signal.signal(number, handler)
