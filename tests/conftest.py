@@ -2,6 +2,7 @@
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from tests.support.broker import broker
 from tests.support.issuer import issuer, issuer_process
@@ -11,9 +12,15 @@ from tests.support.signals import hear_signals, signals_as_before
 __all__ = ["broker", "callback_ports", "issuer", "issuer_process", "signals_as_before"]
 
 
+settings.register_profile(
+    "untimed", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
 def pytest_configure() -> None:
-    """Let signals reach what tests start."""
+    """Let signals reach what tests start, and no example fail for the time that it took."""
     hear_signals()
+    settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
