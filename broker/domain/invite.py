@@ -14,10 +14,23 @@ from hmac import digest
 from broker.domain.apikey import ApiKey, new_key
 from fetchtoken.domain.secret import Secret
 
-__all__ = ["KEPT_FOR_S", "TOLD_AGAIN_FOR_S", "Invite", "Verdict", "judge", "key_for", "nonce_hash"]
+__all__ = [
+    "HELD_FOR_S",
+    "KEPT_FOR_S",
+    "TOLD_AGAIN_FOR_S",
+    "Invite",
+    "Verdict",
+    "is_held",
+    "judge",
+    "key_for",
+    "nonce_hash",
+]
 
 TOLD_AGAIN_FOR_S = 600.0
 """For so long the same nonce is told the same key."""
+
+HELD_FOR_S = 600.0
+"""For so long a code approves no device after too many wrong user codes: whoever holds it may mistype."""
 
 KEPT_FOR_S = 30 * 86_400.0
 """How long after its end an invite is remembered, so that the trail can tell who tried it."""
@@ -54,8 +67,14 @@ class Invite:
     used_at: float | None
     nonce_hash: bytes | None
     client: int | None
-    """Row id of the client that it made."""
+    """Row id of the client that it made, or let a device in for."""
     created_at: float
+    device: bool = False
+    """It approves devices of a client that is there already, and makes none."""
+    wrong: int = 0
+    """Wrong user codes that came with it, since the last right one."""
+    held_until: float | None = None
+    """Epoch seconds before which it approves nothing, after too many of those."""
 
 
 def judge(invite: Invite, nonce: bytes, now_s: float) -> Verdict:
@@ -72,6 +91,11 @@ def judge(invite: Invite, nonce: bytes, now_s: float) -> Verdict:
     if invite.ended or not invite.accounts:
         return Verdict.ENDED
     return Verdict.OPEN if now_s < invite.expires_at else Verdict.EXPIRED
+
+
+def is_held(invite: Invite, now_s: float) -> bool:
+    """Tell whether too many wrong user codes came with a code just now."""
+    return invite.held_until is not None and now_s < invite.held_until
 
 
 def nonce_hash(code: ApiKey, nonce: Secret, under: bytes) -> bytes:

@@ -17,7 +17,16 @@ KEY_BYTES = 32
 _HEX = frozenset("0123456789abcdef")
 
 Purpose = Literal[
-    "key id", "seal", "journal", "backup", "api-key-hash", "fingerprint", "invite", "audit", "audit head"
+    "key id",
+    "seal",
+    "journal",
+    "backup",
+    "api-key-hash",
+    "fingerprint",
+    "invite",
+    "device",
+    "audit",
+    "audit head",
 ]
 """What a derived key is for; a key made for one purpose says nothing about another."""
 

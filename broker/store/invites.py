@@ -20,7 +20,16 @@ from broker.store.work import Work
 from fetchtoken.domain.errors import ConfigError, NotFound
 from fetchtoken.domain.secret import Secret
 
-__all__ = ["Joined", "add_invite", "check_free", "end_invites", "is_genuine", "read_waiting", "redeem"]
+__all__ = [
+    "Joined",
+    "add_invite",
+    "check_free",
+    "end_invites",
+    "find_genuine",
+    "invite_by_id",
+    "read_waiting",
+    "redeem",
+]
 
 _NOBODY = bytes(32)
 """Stands in for the stored hash of an unknown code, so that both cost the same time."""
@@ -49,13 +58,14 @@ async def add_invite(  # noqa: PLR0913 - a record; its fields are named at the c
     default_account: int | None,
     scopes: AbstractSet[str],
     expires_at: float,
+    device: bool,
 ) -> tuple[Invite, bool]:
     """Store an invite; see :func:`broker.store.enrolment.invite`."""
     taken = await work.connection.execute(select(clients.c.id).where(clients.c.name == name))
-    if taken.one_or_none() is not None:
+    if not device and taken.one_or_none() is not None:
         raise ConfigError(
             f"there is already a client named {name}",
-            hint=f"codex-broker client show {name}",
+            hint=f"for a device login of that client: codex-broker invite {name} --device",
             code="client_exists",
         )
     replaced = await end_invites(work, "replaced", name=name)
@@ -69,6 +79,7 @@ async def add_invite(  # noqa: PLR0913 - a record; its fields are named at the c
         "expires_at": expires_at,
         "ended": "",
         "created_at": work.now_s,
+        "device": device,
     }
     invite = await work.insert(invites, values)
     rows = [{"invite": invite, "account": account} for account in sorted(granted)]
@@ -93,7 +104,7 @@ async def end_invites(work: Work, why: str, *, name: str = "") -> list[Invite]:
 
 async def check_free(work: Work, name: str) -> None:
     """Raise ``ConfigError`` (code ``invite_waiting``) where a code could still make a client of that name."""
-    alive = and_(_WAITING, invites.c.name == name, invites.c.expires_at > work.now_s)
+    alive = and_(_WAITING, invites.c.name == name, invites.c.expires_at > work.now_s, ~invites.c.device)
     if (await work.connection.execute(select(invites.c.id).where(alive))).first() is not None:
         raise ConfigError(
             f"there is an invite for a client named {name}",
@@ -108,10 +119,18 @@ async def read_waiting(connection: AsyncConnection) -> list[Invite]:
     return await _invites(connection, rows)
 
 
-async def is_genuine(connection: AsyncConnection, keys: StoreKeys, code: ApiKey) -> bool:
-    """Tell whether a code was given out here, whatever it is worth now."""
+async def find_genuine(connection: AsyncConnection, keys: StoreKeys, code: ApiKey) -> Invite | None:
+    """Return the invite of a code that was given out here, whatever it is worth now, or ``None``."""
     row = await _find(connection, code.key_id)
-    return matches(code, keys.invite, _NOBODY if row is None else row.code_hash) and row is not None
+    if not matches(code, keys.invite, _NOBODY if row is None else row.code_hash) or row is None:
+        return None
+    return (await _invites(connection, [row]))[0]
+
+
+async def invite_by_id(connection: AsyncConnection, invite: int | None) -> Invite | None:
+    """Return an invite by its row id, or ``None`` where it is forgotten."""
+    rows = (await connection.execute(select(invites).where(invites.c.id == invite))).all()
+    return next(iter(await _invites(connection, rows)), None)
 
 
 async def redeem(work: Work, code: ApiKey, nonce: Secret) -> Joined | None:

@@ -10,6 +10,7 @@ from broker.domain.account import Event, State, step
 from broker.domain.audit import Action
 from broker.domain.records import Account, AuditRecord
 from broker.domain.secondlife import Why, word_of
+from broker.store.devices import void_devices
 from broker.store.invites import end_invites, read_waiting
 from broker.store.store import Store
 from broker.store.tables import accounts, meta
@@ -75,12 +76,13 @@ async def restore(
 
 
 async def void_invites(store: Store, cause: Cause) -> list[str]:
-    """Void the codes that wait to be used: in another life of the store they may have been.
+    """Void codes and device logins that wait to be used: in another life of the store they may have been.
 
     Returns:
         The names of the clients that they would have made.
     """
-    async with store.database.read() as connection:
+    async with store.database.write() as connection:
+        await void_devices(connection)
         if not await read_waiting(connection):
             return []
     audit = AuditRecord(cause.at, Action.INVITE_ENDED)

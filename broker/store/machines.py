@@ -21,7 +21,9 @@ __all__ = [
     "last_uses",
     "machines_used",
     "replace_machine",
+    "replace_within",
     "revoke_machines",
+    "revoke_within",
 ]
 
 # The functions of this module are of the same class as the store's methods, apart for its size.
@@ -95,23 +97,32 @@ async def replace_machine(  # noqa: PLR0913 - a record; its fields are named at 
             has changed.
     """
     async with store._work(audit) as work:  # noqa: SLF001 - see above
-        held = await _live(work, client)
-        former = [machine for machine in held if machine.name == name]
-        if len(held) - len(former) >= at_most:
-            raise ConfigError(
-                f"this client has {len(held)} live machine credentials already; {at_most} is the most",
-                hint="revoke those that nobody uses any more: codex-broker client show NAME",
-                code="too_many_machines",
-            )
-        made = await _insert(work, key, client=client, account=account, name=name, expires_at=expires_at)
-        ended = await _revoke(work, {machine.id for machine in former})
-        told = f"machine {made.id} {name}"
-        for machine in ended:
-            replaced = f"machine {machine.id} {name}, replaced by {made.id}"
-            await work.log_also(Action.MACHINE_REVOKED, "ok", replaced)
-        detail = f"{told}, {audit.detail}" if audit.detail else told
-        await work.trail.append(audit._replace(detail=detail))
-        return Replacement(made, ended)
+        return await replace_within(
+            work, key, client=client, account=account, name=name, expires_at=expires_at, at_most=at_most
+        )
+
+
+async def replace_within(  # noqa: PLR0913 - as above
+    work: Work, key: ApiKey, *, client: int, account: int, name: str, expires_at: float | None, at_most: int
+) -> Replacement:
+    """Do what :func:`replace_machine` does, as a part of more."""
+    held = await _live(work, client)
+    former = [machine for machine in held if machine.name == name]
+    if len(held) - len(former) >= at_most:
+        raise ConfigError(
+            f"this client has {len(held)} live machine credentials already; {at_most} is the most",
+            hint="revoke those that nobody uses any more: codex-broker client show NAME",
+            code="too_many_machines",
+        )
+    made = await _insert(work, key, client=client, account=account, name=name, expires_at=expires_at)
+    ended = await revoke_within(work, {machine.id for machine in former})
+    told = f"machine {made.id} {name}"
+    for machine in ended:
+        replaced = f"machine {machine.id} {name}, replaced by {made.id}"
+        await work.log_also(Action.MACHINE_REVOKED, "ok", replaced)
+    detail = f"{told}, {work.audit.detail}" if work.audit.detail else told
+    await work.trail.append(work.audit._replace(detail=detail))
+    return Replacement(made, ended)
 
 
 async def revoke_machines(store: Store, ids: AbstractSet[int], audit: AuditRecord) -> tuple[Machine, ...]:
@@ -121,7 +132,7 @@ async def revoke_machines(store: Store, ids: AbstractSet[int], audit: AuditRecor
         Those that are still there, as they now are.
     """
     async with store._work(audit) as work:  # noqa: SLF001 - see above
-        revoked = await _revoke(work, ids)
+        revoked = await revoke_within(work, ids)
         await work.log()
         return revoked
 
@@ -175,7 +186,7 @@ async def _live(work: Work, client: int) -> tuple[Machine, ...]:
     return await _read(work, machines.c.client == client, machines.c.revoked_at.is_(None), counts)
 
 
-async def _revoke(work: Work, ids: AbstractSet[int]) -> tuple[Machine, ...]:
+async def revoke_within(work: Work, ids: AbstractSet[int]) -> tuple[Machine, ...]:
     """Revoke those that are not revoked yet, and return all as they now are."""
     wanted = machines.c.id.in_(ids)
     changed = {"revoked_at": work.now_s, "revision": work.revision}

@@ -2,7 +2,8 @@
 
 To the issuer two copies of one store are two holders of each login. So every account comes in marked
 restored: what is live is served, nothing is sent by itself. What was being sent when the dump was
-made has its journal elsewhere, if anywhere, and is in doubt. Invite codes of the dump are void.
+made has its journal elsewhere, if anywhere, and is in doubt. Invite codes and device logins of the dump
+are void.
 """
 
 import os
@@ -11,12 +12,13 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import Connection, inspect
 
 from broker.domain.account import Event, State, step
+from broker.domain.device import DeviceState
 from broker.domain.secondlife import Why, word_of
 from broker.seal.box import Seal
 from broker.store.dump import Row, load
 from broker.store.engine import Database
 from broker.store.setup import is_known, migrating, stamp, upgrade
-from broker.store.tables import accounts, invites
+from broker.store.tables import accounts, device_requests, invites
 from fetchtoken.domain.errors import ConfigError
 
 __all__ = ["as_restored", "has_tables", "restore_store"]
@@ -85,6 +87,10 @@ def as_restored(table: str, row: Row, made_at: str) -> Row:
     if table == invites.name:
         # Whether the code was used since the dump was made is not in it.
         return row if row["ended"] else row | {"ended": str(Why.BACKUP)}
+    if table == device_requests.name:
+        # Same; and what was spent stays so, for a code that comes once more.
+        spent = row["state"] == DeviceState.SPENT
+        return row if spent else row | {"state": DeviceState.VOID.value, "ticket_hash": None}
     if table != accounts.name:
         return row
     state = State(row["state"])

@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "audit",
     "audit_heads",
     "clients",
+    "device_requests",
     "grants",
     "invite_grants",
     "invites",
@@ -133,9 +135,13 @@ invites = Table(
     Column("nonce_hash", LargeBinary),
     Column("client", ForeignKey("clients.id", ondelete="SET NULL")),
     Column("created_at", Double, nullable=False),
+    Column("device", Boolean, nullable=False, server_default=false()),
+    Column("wrong", Integer, nullable=False, server_default="0"),
+    Column("held_until", Double),
     sqlite_autoincrement=True,
 )
-"""Codes that make a client each; ``ended`` says why one does not count any more."""
+"""Codes that make a client each, or with ``device`` let a client's machine in; ``ended`` says why one does
+not count any more."""
 
 invite_grants = Table(
     "invite_grants",
@@ -169,6 +175,31 @@ machines = Table(
     sqlite_autoincrement=True,
 )
 """Machine credentials. ``last_used_at`` is written now and then, and counts as no change."""
+
+device_requests = Table(
+    "device_requests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("device_hash", LargeBinary, nullable=False, unique=True),
+    Column("user_hash", LargeBinary, nullable=False, unique=True),
+    Column("code_hash", LargeBinary, nullable=False, unique=True),
+    Column("ticket_hash", LargeBinary, unique=True),
+    Column("client_id", String(255), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("limited_by", Text, nullable=False, index=True),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+    Column("wrong", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("invite", ForeignKey("invites.id", ondelete="SET NULL")),
+    Column("client", ForeignKey("clients.id", ondelete="CASCADE")),
+    Column("account", ForeignKey("accounts.id", ondelete="CASCADE")),
+    Column("machine", String(64), nullable=False),
+    Column("credential", ForeignKey("machines.id", ondelete="SET NULL")),
+    sqlite_autoincrement=True,
+)
+"""Device logins: those that wait for a person, and for replays of their codes those that brought a
+credential."""
 
 spent = Table(
     "spent",
