@@ -1,11 +1,14 @@
 """How often a caller may try keys and read, whichever way it comes in.
 
-Each refused key costs the caller's address. An address that has used up its failures is refused
-**without a look at the key**, so that nothing can be learned by going on. One exception keeps
-healthy callers alive behind an address that they share with a guesser: a key that was good from
-that very address within the last hour is still checked, against a budget of its own.
+Each refused key costs the caller's address; over HTTP once, for the same again is no guess, but a program
+that does not give up. An address that has used up its failures is refused **without a look at the key**,
+so that nothing can be learned by going on. One exception keeps healthy callers alive behind an
+address that they share with a guesser: a key that was good from that very address lately is still
+checked, against a budget of its own.
 """
 
+import os
+from hashlib import blake2b
 from math import ceil
 from typing import NamedTuple
 
@@ -18,6 +21,11 @@ from broker.domain.records import Client
 __all__ = ["DEFAULT_LIMITS", "Gate", "Limits", "Trial"]
 
 _GOOD_FOR_S = 3600.0
+_MACHINE_GOOD_FOR_S = 30 * 86_400.0
+"""A program that exchanges a machine credential comes when its access token ends: once in days."""
+
+_REFUSED_FOR_S = 3600.0
+"""For how long a refused key costs nothing more."""
 
 
 class Limits(NamedTuple):
@@ -44,6 +52,10 @@ class Trial(NamedTuple):
     budget: Buckets
     payer: str
     """Whose budget a refusal costs."""
+    known: Recent
+    """Who was good lately."""
+    where: str
+    """The address, as limits are counted."""
 
 
 class Gate:
@@ -58,31 +70,50 @@ class Gate:
         self._familiar_failures = Buckets(limits.failures)
         self._reads = Buckets(limits.reads)
         self._familiar = Recent(_GOOD_FOR_S)
+        self._machines = Recent(_MACHINE_GOOD_FOR_S)
+        self._refused = Recent(_REFUSED_FOR_S)
+        self._own_key = os.urandom(32)
         self._joins = Buckets(limits.joins)
         self._all_joins = Buckets(limits.all_joins)
 
-    def trial(self, address: str, key: str, ticks_s: float) -> Trial:
+    def trial(
+        self, address: str, key: str, ticks_s: float, *, machine_credential: str | None = None
+    ) -> Trial:
         """Return a trial, before the key is looked at.
 
         Args:
             address: the caller's.
             key: id or fingerprint of what it shows.
             ticks_s: seconds on a clock that does not go back.
+            machine_credential: all of what it shows, where that is one. Its holder takes a refusal for the
+                end and a limit for an outage: one that was refused from here before is looked at always.
 
         Raises:
             Refused: ``rate_limited``.
         """
         where = limit_key(address)
         pair = f"{where} {key}"
-        familiar = self._familiar.has(pair, ticks_s)
+        known = self._familiar if machine_credential is None else self._machines
+        familiar = known.has(pair, ticks_s)
         budget, payer = (self._familiar_failures, pair) if familiar else (self._failures, where)
         wait_s = budget.wait_s(payer, ticks_s)
-        if wait_s:
+        if wait_s and not self._was_refused(where, machine_credential, ticks_s):
             raise _limited("too many refused keys from this address", wait_s)
-        return Trial(pair, budget, payer)
+        return Trial(pair, budget, payer, known, where)
 
-    def failed(self, trial: Trial, ticks_s: float) -> None:
-        """Have the caller pay for a key that was refused."""
+    def failed(self, trial: Trial, ticks_s: float, *, shown: str | None = None) -> None:
+        """Have the caller pay for a key that was refused.
+
+        Args:
+            trial: of that key.
+            ticks_s: as for the trial.
+            shown: all of the key, for which nobody pays twice; ``None`` where each time counts.
+        """
+        if shown is not None:
+            whole = self._whole(trial.where, shown)
+            if self._refused.has(whole, ticks_s):
+                return
+            self._refused.add(whole, ticks_s)
         trial.budget.take(trial.payer, ticks_s)
 
     def forgive(self, trial: Trial, ticks_s: float) -> None:
@@ -91,7 +122,7 @@ class Gate:
 
     def passed(self, trial: Trial, ticks_s: float) -> None:
         """Remember that the key was good from that address."""
-        self._familiar.add(trial.pair, ticks_s)
+        trial.known.add(trial.pair, ticks_s)
 
     def read(self, client: Client, ticks_s: float) -> None:
         """Count one request of a client.
@@ -117,6 +148,14 @@ class Gate:
         """Give back what an attempt cost that made a client."""
         self._joins.give(limit_key(address), ticks_s)
         self._all_joins.give("", ticks_s)
+
+    def _was_refused(self, where: str, shown: str | None, ticks_s: float) -> bool:
+        return shown is not None and self._refused.has(self._whole(where, shown), ticks_s)
+
+    def _whole(self, where: str, shown: str) -> str:
+        """Return an address with all of a key, as nobody can read it."""
+        text = shown.encode(errors="backslashreplace")
+        return f"{where} {blake2b(text, key=self._own_key, digest_size=16).hexdigest()}"
 
 
 def _limited(detail: str, wait_s: float) -> Refused:

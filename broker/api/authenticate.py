@@ -45,7 +45,7 @@ class Authenticator:
         trial = self._gate.trial(address, text[KEY_ID], ticks_s)
         client = self._proofs.client(text)
         if client is None or not is_live(client, now_s):
-            self._gate.failed(trial, ticks_s)
+            self._gate.failed(trial, ticks_s, shown=text)
             # Without credentials the challenge names no error (RFC 6750 §3.1).
             headers = {} if authorization else {"WWW-Authenticate": CHALLENGE}
             raise ProblemError("invalid_token", REFUSED_KEY, headers)

@@ -13,7 +13,7 @@ from aiohttp import hdrs
 from aiohttp.web import Response
 from structlog import get_logger
 
-from broker.access.gate import Gate, Trial
+from broker.access.gate import Gate
 from broker.access.refused import Refused
 from broker.access.tokens import TokenDesk
 from broker.api.bodies import fields_of_body
@@ -106,7 +106,7 @@ class MachineHandlers:
             raise ProblemError("invalid_request", "token is missing")
         key = parse_key(fields["token"])
         if key is not None and key.kind == "cbr":
-            machine, _ = self._proven(call, key)
+            machine = self._proven(call, key)
             if machine is not None and machine.revoked_at is None:
                 await self._revoke(call, machine)
         return _answered(call, {})
@@ -117,23 +117,24 @@ class MachineHandlers:
         except FetchTokenError:
             raise Refused("unavailable", "the store does not answer", retry_after_s=5) from None
 
-    def _proven(self, call: Call, key: ApiKey) -> tuple[Machine | None, Trial]:
+    def _proven(self, call: Call, key: ApiKey) -> Machine | None:
         """Return the machine whose credential this is; an unknown one costs its address."""
-        trial = self._gate.trial(call.peer, key.key_id, call.ticks_s)
+        shown = key.text.reveal()
+        trial = self._gate.trial(call.peer, key.key_id, call.ticks_s, machine_credential=shown)
         machine = self._roster.machine_by_key(key.key_id)
         if not matches(key, self._key_hash_key, _NOBODY if machine is None else machine.key_hash):
             machine = None
         if machine is None:
-            self._gate.failed(trial, call.ticks_s)
-        return machine, trial
+            self._gate.failed(trial, call.ticks_s, shown=shown)
+        else:  # one that ended, too: it is to be told so whatever its neighbours do
+            self._gate.passed(trial, call.ticks_s)
+        return machine
 
     def _holder(self, call: Call, key: ApiKey) -> _Holder:
         """Return whose credential this is, where it still counts."""
-        machine, trial = self._proven(call, key)
-        holder = self._counting(machine, call.now_s)
+        holder = self._counting(self._proven(call, key), call.now_s)
         call.client = holder.client.name
         self._gate.read(holder.client, call.ticks_s)
-        self._gate.passed(trial, call.ticks_s)
         return holder
 
     def _counting(self, machine: Machine | None, now_s: float) -> _Holder:

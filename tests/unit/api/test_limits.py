@@ -2,12 +2,14 @@
 
 import os
 import random
+from contextlib import suppress
 
 import pytest
 
-from broker.access.gate import DEFAULT_LIMITS, Limits
+from broker.access.gate import DEFAULT_LIMITS, Gate, Limits
 from broker.access.limits import Buckets, Rate
 from broker.access.recent import Recent
+from broker.access.refused import Refused
 from broker.domain.apikey import new_key
 from tests.unit.api.world import WIDE, World, problem, running
 
@@ -132,6 +134,53 @@ async def test_every_kind_of_refused_key_counts():
         for headers in ({"key": ""}, {"key": "nonsense"}, {"key": revoked}):
             assert (await world.get(**headers)).status == 401
         assert (await world.get(key="")).status == 429
+
+
+async def test_the_same_refused_key_again_is_no_guess():
+    """A machine that goes on with a dead key pays once an hour: whoever shares its address is unharmed."""
+    world = World()
+    world.account()
+    revoked = world.client("revoked", revoked_at=1.0)
+    newcomer = world.client()
+    dead = [wrong_key(), revoked]
+    async with running(world, limits=TIGHT):
+        for _ in range(10):
+            assert [(await world.get(key=key)).status for key in dead] == [401, 401]
+        assert (await world.get(key=newcomer)).status == 200
+        assert (await world.get(key=wrong_key())).status == 401
+        assert (await world.get(key=wrong_key())).status == 429, "guesses are counted as ever"
+        world.ticks += 3600
+        assert [(await world.get(key=key)).status for key in [*dead, *dead]] == [401] * 4
+        assert [(await world.get(key=wrong_key())).status for _ in range(2)] == [401, 429]
+
+
+async def test_another_secret_for_the_same_key_id_is_a_guess():
+    """What is remembered of a refused key is the whole of it."""
+    world = World()
+    world.client()
+    async with running(world, limits=TIGHT):
+        guesses = [(await world.get(key=wrong_key(world, "laptop"))).status for _ in range(5)]
+    assert guesses == [401] * 3 + [429] * 2
+
+
+def test_whatever_a_flood_brings_the_gate_stays_small():
+    """Each of its structures is bounded, and none keeps a key or what could be made one."""
+    gate = Gate(Limits(failures=Rate(burst=1, per_s=0.001), reads=Rate(burst=1, per_s=0.001)))
+    for number in range(25_000):
+        address, key = f"192.0.{number // 256}.{number % 256}", f"key-{number}"
+        shown = f"secret-{number}"
+        with suppress(Refused):
+            trial = gate.trial(address, key, 1.0, machine_credential=shown if number % 2 else None)
+            if number % 3:
+                gate.passed(trial, 1.0)
+            else:
+                gate.failed(trial, 1.0, shown=shown)
+        with suppress(Refused):
+            gate.attempt(address, 1.0)
+    sizes = {name: len(held) for name, held in vars(gate).items() if hasattr(held, "__len__")}
+    assert len(sizes) >= 6
+    assert max(sizes.values()) == 10_000
+    assert "secret-" not in repr([vars(held) for held in vars(gate).values() if hasattr(held, "__dict__")])
 
 
 async def test_a_limited_address_learns_nothing_even_from_a_valid_key():

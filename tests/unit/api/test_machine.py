@@ -230,6 +230,51 @@ async def test_a_storm_of_a_revoked_machine_leaves_others_alone():
         assert (await world.get("/codex", key=key)).status == 200
 
 
+async def test_a_storm_of_dead_credentials_leaves_others_alone():
+    """A machine that was removed, or holds rubbish, posts the same again: nobody beside it is held up."""
+    world = World()
+    world.account()
+    key = world.client()
+    fresh = world.machine("new")
+    async with running(world, limits=TIGHT):
+        for dead in (STRANGER, "cbr_rubbish", key):
+            answers = await asyncio.gather(*(world.refresh(dead) for _ in range(63)))
+            assert {answer.status for answer in answers} == {401 if dead is STRANGER else 400}
+        for _ in range(63):
+            assert (await world.get("/codex", key=new_key("cbk", b"dead".ljust).text.reveal())).status == 401
+        read(await world.refresh(fresh))
+        assert (await world.get("/codex", key=key)).status == 200
+
+
+async def test_a_machine_that_comes_once_in_days_is_known_a_month_later():
+    """Codex refreshes when a token ends: beside a guesser that must not be too seldom to be known."""
+    world = World()
+    world.account()
+    world.client()
+    credential = world.machine()
+    async with running(world, limits=TIGHT):
+        read(await world.refresh(credential))
+        world.ticks += 29 * DAY
+        codes = [problem(await world.refresh(new_key("cbr", os.urandom).text.reveal())) for _ in range(4)]
+        assert codes[-1] == "rate_limited"
+        read(await world.refresh(credential))
+
+
+async def test_a_machine_that_ended_is_told_so_beside_a_guesser_too():
+    """To Codex 401 is the end and 429 is not: a limit would only have it go on."""
+    world = World()
+    world.account()
+    world.client()
+    ended = world.machine("old", revoked_at=NOW - 1)
+    async with running(world, limits=TIGHT):
+        for dead in (ended, STRANGER):
+            assert problem(await world.refresh(dead)) == "refresh_token_invalidated"
+        codes = [problem(await world.refresh(new_key("cbr", os.urandom).text.reveal())) for _ in range(4)]
+        assert codes[-1] == "rate_limited"
+        for dead in (ended, STRANGER):
+            assert problem(await world.refresh(dead)) == "refresh_token_invalidated"
+
+
 async def test_a_storm_of_one_client_meets_its_own_limit():
     """Reads are counted over all ways in; the answer is 429, which Codex takes for passing."""
     world = World()
