@@ -39,6 +39,8 @@ class Limits(NamedTuple):
     """Attempts to join that made no client, for each address."""
     all_joins: Rate = Rate(burst=500, per_s=5.0)
     """The same, for all addresses together."""
+    exchanges: Rate = Rate(burst=60, per_s=1 / 20)
+    """API keys exchanged for machine credentials, for each client: each is a change to the store."""
 
 
 DEFAULT_LIMITS = Limits(failures=Rate(burst=20, per_s=1 / 3), reads=Rate(burst=1000, per_s=100.0))
@@ -75,6 +77,7 @@ class Gate:
         self._own_key = os.urandom(32)
         self._joins = Buckets(limits.joins)
         self._all_joins = Buckets(limits.all_joins)
+        self._exchanges = Buckets(limits.exchanges)
 
     def trial(
         self, address: str, key: str, ticks_s: float, *, machine_credential: str | None = None
@@ -133,6 +136,16 @@ class Gate:
         wait_s = self._reads.take(client.key_id, ticks_s)
         if wait_s:
             raise _limited("too many requests of this client", wait_s)
+
+    def exchange(self, client: Client, ticks_s: float) -> None:
+        """Count one exchange of a client's API key for a machine credential.
+
+        Raises:
+            Refused: ``rate_limited``.
+        """
+        wait_s = self._exchanges.take(str(client.id), ticks_s)
+        if wait_s:
+            raise _limited("too many machine credentials made for this client", wait_s)
 
     def attempt(self, address: str, ticks_s: float) -> None:
         """Have an attempt to join paid for, by its address and by all, before anything is looked at.

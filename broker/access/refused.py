@@ -11,6 +11,7 @@ Code = Literal[
     "internal_error",
     "invalid_grant",
     "invalid_request",
+    "invalid_target",
     "invalid_token",
     "login_required",
     "not_granted",
@@ -19,6 +20,7 @@ Code = Literal[
     "refresh_token_invalidated",
     "sealed",
     "token_expiring",
+    "too_many_machines",
     "unavailable",
     "unsupported_grant_type",
     "content_too_large",
@@ -26,7 +28,7 @@ Code = Literal[
     "misdirected_request",
     "not_found",
 ]
-"""Words of the contract; those of grants and refresh tokens are OAuth's, the last four about HTTP itself."""
+"""Words of the contract; those of grants, targets and refresh tokens are OAuth's, the last four of HTTP."""
 
 
 class Refused(Exception):

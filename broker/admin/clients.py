@@ -121,6 +121,8 @@ class ClientOperations:
     async def client_rotate(self, actor: Actor, name: str, *, machine: bool = False) -> dict[str, Any]:
         """Give a client a new key, or a new machine credential; the old one, or ones, are void.
 
+        With a key end the machine credentials that it was exchanged for; the answer names them.
+
         Raises:
             ConfigError: the client is revoked, or a machine credential is for nobody knows which account.
         """
@@ -132,7 +134,8 @@ class ClientOperations:
             return {"client": name} | await new_machine(desk, actor, client)
         key = new_key("cbk", os.urandom)
         audit = desk.record(Action.CLIENT_ROTATED, actor, client=name)
-        return self._with_key(await desk.store.rotate_client(client.id, key, audit), key)
+        rotated = await desk.store.rotate_client(client.id, key, audit)
+        return self._with_key(rotated, key) | {"machines_ended": await self._ended_with_key(rotated)}
 
     async def client_ssh_keys(
         self, actor: Actor, name: str, ssh_keys: dict[str, str] | None
@@ -181,6 +184,18 @@ class ClientOperations:
         if client.revoked_at is not None:
             return self._took(client)
         return self._took(await desk.store.revoke_client(client.id, audit))
+
+    async def _ended_with_key(self, rotated: Client) -> list[dict[str, Any]]:
+        """Return the machine credentials that ended in the change that gave a client its key."""
+        changes = await self._desk.store.changes(rotated.revision - 1)
+        ended = [
+            machine
+            for machine in changes.machines
+            if (machine.client, machine.revision) == (rotated.id, rotated.revision)
+        ]
+        for machine in ended:
+            self._desk.roster.put_machine(machine)
+        return [{"machine": machine.id, "name": machine.name} for machine in ended]
 
     async def _invited(self, name: str) -> Invite | None:
         """Return the invite of a client that is not there yet."""

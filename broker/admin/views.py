@@ -116,6 +116,7 @@ def machine_view(
         "name": machine.name,
         "account": names.get(machine.account),
         "state": "revoked" if machine.revoked_at is not None else "expired" if expired else "live",
+        "from_key": machine.from_key,
         "expires_at": _instant(machine.expires_at),
         "last_used_at": _instant(uses.get(machine.id)),
     }

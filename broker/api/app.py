@@ -16,6 +16,7 @@ from broker.api.authenticate import Authenticator
 from broker.api.call import Call
 from broker.api.directory import DirectoryHandlers
 from broker.api.endpoint import LARGEST_BODY, Door
+from broker.api.exchange import TOKEN_EXCHANGE, ExchangeHandler
 from broker.api.health import HealthHandlers
 from broker.api.join import JoinHandlers
 from broker.api.machine import MachineHandlers
@@ -66,8 +67,9 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
         ticks: returns seconds on a clock that does not go back.
     """
     gate = Gate() if gate is None else gate
+    authenticator = Authenticator(roster, key_hash_key, gate)
     door = Door(
-        authenticator=Authenticator(roster, key_hash_key, gate),
+        authenticator=authenticator,
         peers=Peers(behind_proxy),
         hosts=hosts,
         lines=NoRequestLog() if lines is None else lines,
@@ -77,8 +79,17 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
     token = TokenHandlers(roster, desk)
     directory = DirectoryHandlers(roster)
     probes = HealthHandlers(health)
+    exchange = ExchangeHandler(
+        roster=roster, authenticator=authenticator, desk=desk, gate=gate, machines=machines, clock=clock
+    )
     machine = MachineHandlers(
-        roster=roster, desk=desk, gate=gate, machines=machines, key_hash_key=key_hash_key, clock=clock
+        roster=roster,
+        desk=desk,
+        gate=gate,
+        machines=machines,
+        key_hash_key=key_hash_key,
+        clock=clock,
+        grants={TOKEN_EXCHANGE: exchange.token},
     )
 
     @cache

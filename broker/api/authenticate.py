@@ -41,13 +41,35 @@ class Authenticator:
         Raises:
             Refused: ``invalid_token`` or ``rate_limited``.
         """
-        text = _bearer(authorization)
-        trial = self._gate.trial(address, text[KEY_ID], ticks_s)
-        client = self._proofs.client(text)
+        # Without credentials the challenge names no error (RFC 6750 §3.1).
+        headers = {} if authorization else {"WWW-Authenticate": CHALLENGE}
+        return self.client_of(_bearer(authorization), address, headers, now_s=now_s, ticks_s=ticks_s)
+
+    def client_of(
+        self,
+        key: str,
+        address: str,
+        headers: dict[str, str] | None = None,
+        *,
+        now_s: float,
+        ticks_s: float,
+    ) -> Client:
+        """Return the client whose live API key a text is.
+
+        Args:
+            key: the text, whatever it is.
+            address: the caller's.
+            headers: those of a refusal.
+            now_s: epoch seconds, for the key's expiry.
+            ticks_s: seconds on a clock that does not go back, for the limits.
+
+        Raises:
+            Refused: ``invalid_token`` or ``rate_limited``.
+        """
+        trial = self._gate.trial(address, key[KEY_ID], ticks_s)
+        client = self._proofs.client(key)
         if client is None or not is_live(client, now_s):
-            self._gate.failed(trial, ticks_s, shown=text)
-            # Without credentials the challenge names no error (RFC 6750 §3.1).
-            headers = {} if authorization else {"WWW-Authenticate": CHALLENGE}
+            self._gate.failed(trial, ticks_s, shown=key)
             raise ProblemError("invalid_token", REFUSED_KEY, headers)
         self._gate.read(client, ticks_s)
         self._gate.passed(trial, ticks_s)

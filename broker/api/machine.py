@@ -6,10 +6,9 @@ login that ended from an outage by status and code alone, so nothing that will p
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from aiohttp import hdrs
 from aiohttp.web import Response
 from structlog import get_logger
 
@@ -18,15 +17,15 @@ from broker.access.refused import Refused
 from broker.access.tokens import TokenDesk
 from broker.api.bodies import fields_of_body
 from broker.api.call import Call
+from broker.api.oauth import Fields, Grant, answered
 from broker.api.ports import Machines
-from broker.api.problems import NO_STORE, X_REQUEST_ID, ProblemError
+from broker.api.problems import ProblemError
 from broker.domain.apikey import ApiKey, matches, parse_key
 from broker.domain.machine import MachineRefusal, refusal_of
 from broker.domain.records import Account, Client, Machine
 from broker.domain.roster import Roster
 from broker.domain.tokens import token_of
 from fetchtoken.domain.errors import FetchTokenError
-from fetchtoken.domain.jsontext import dumps
 from fetchtoken.formats.codex import access_only_document
 
 __all__ = ["LARGEST_FORM", "MachineHandlers"]
@@ -64,6 +63,7 @@ class MachineHandlers:
         machines: looks into refused tokens, notes uses, revokes.
         key_hash_key: the key under which credentials are hashed.
         clock: returns epoch seconds.
+        grants: who answers other grants, by ``grant_type``.
     """
 
     def __init__(  # noqa: PLR0913 - parts, each named at the call
@@ -75,6 +75,7 @@ class MachineHandlers:
         machines: Machines,
         key_hash_key: bytes,
         clock: Callable[[], float],
+        grants: Mapping[str, Grant],
     ) -> None:
         self._roster = roster
         self._desk = desk
@@ -82,13 +83,19 @@ class MachineHandlers:
         self._machines = machines
         self._key_hash_key = key_hash_key
         self._clock = clock
+        self._grants = {"refresh_token": self._refresh, **grants}
 
     async def token(self, call: Call) -> Response:
-        """Return the access token of a credential's account."""
+        """Answer a request by its grant."""
         fields = await fields_of_body(call, LARGEST_FORM)
         grant = fields.get("grant_type", "")
-        if grant != "refresh_token":
-            raise ProblemError("unsupported_grant_type" if grant else "invalid_request", "want refresh_token")
+        if grant not in self._grants:
+            known = " or ".join(self._grants)
+            raise ProblemError("unsupported_grant_type" if grant else "invalid_request", f"want {known}")
+        return await self._grants[grant](call, fields)
+
+    async def _refresh(self, call: Call, fields: Fields) -> Response:
+        """Return the access token of a credential's account."""
         key = parse_key(fields.get("refresh_token", ""))
         if key is None or key.kind != "cbr":
             # Whatever it is, it is looked at no further: it may be somebody's real refresh token.
@@ -97,7 +104,7 @@ class MachineHandlers:
         machine, client, account = holder
         await self._desk.record(call, client, account, f"machine {machine.id} {machine.name}")
         self._machines.served(machine, account, call.now_s)
-        return _answered(call, _token_of(account, key, call.now_s))
+        return answered(call, _token_of(account, key, call.now_s))
 
     async def revoke(self, call: Call) -> Response:
         """End a credential (RFC 7009 §2.2); what is none, or ended long ago, is answered alike."""
@@ -109,7 +116,7 @@ class MachineHandlers:
             machine = self._proven(call, key)
             if machine is not None and machine.revoked_at is None:
                 await self._revoke(call, machine)
-        return _answered(call, {})
+        return answered(call, {})
 
     async def _revoke(self, call: Call, machine: Machine) -> None:
         try:
@@ -199,13 +206,3 @@ def _token_of(account: Account, key: ApiKey, now_s: float) -> dict[str, object]:
         "refresh_token": key.text.reveal(),
         "id_token": tokens["id_token"],
     }
-
-
-def _answered(call: Call, document: dict[str, object]) -> Response:
-    headers = {
-        **NO_STORE,
-        hdrs.CONTENT_TYPE: "application/json",
-        hdrs.PRAGMA: "no-cache",
-        X_REQUEST_ID: call.request_id,
-    }
-    return Response(body=dumps(document).encode(), headers=headers)

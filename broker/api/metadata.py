@@ -6,6 +6,7 @@ from aiohttp.web import Response
 from broker.api.call import Call
 from broker.api.problems import NO_STORE, X_REQUEST_ID, ProblemError
 from fetchtoken.domain.jsontext import dumps
+from fetchtoken.oauth.token_exchange import TOKEN_EXCHANGE
 
 __all__ = ["MetadataHandler"]
 
@@ -30,7 +31,7 @@ class MetadataHandler:
             "token_endpoint": f"{url}/oauth/token",
             "revocation_endpoint": f"{url}/oauth/revoke",
             "response_types_supported": [],
-            "grant_types_supported": ["refresh_token"],
+            "grant_types_supported": ["refresh_token", TOKEN_EXCHANGE],
             "token_endpoint_auth_methods_supported": ["none"],
             "revocation_endpoint_auth_methods_supported": ["none"],
         }

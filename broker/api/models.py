@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
 from broker.api.problems import Code
 
@@ -10,16 +10,20 @@ __all__ = [
     "AccountList",
     "AccountState",
     "CodexTokens",
+    "ExchangeRequest",
+    "ExchangedCredential",
     "JoinAnswer",
     "JoinRequest",
     "MachineToken",
     "Nothing",
     "Problem",
+    "RefreshRequest",
     "RevokeRequest",
     "ServerMetadata",
     "Status",
     "TokenAnswer",
     "TokenRequest",
+    "TokenResponse",
     "Whoami",
 ]
 
@@ -109,14 +113,38 @@ class JoinAnswer(_Shape):
     accounts: list[str]
 
 
-class TokenRequest(BaseModel):
+class RefreshRequest(BaseModel):
     """A machine's request for a token, as the Codex CLI makes it (RFC 6749 §6); more is passed over."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    grant_type: str = Field(description="``refresh_token``")
+    grant_type: Literal["refresh_token"]
     refresh_token: str = Field(description="A machine credential, ``cbr_…``")
     refresh_reason: str = Field(default="", description="With ``unauthorized_recovery`` it is looked into")
+
+
+class ExchangeRequest(BaseModel):
+    """An API key, to be exchanged for a machine's credential (RFC 8693 §2.1); more is passed over."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    grant_type: Literal["urn:ietf:params:oauth:grant-type:token-exchange"]
+    subject_token: str = Field(description="The API key, ``cbk_…``")
+    subject_token_type: Literal["urn:ietf:params:oauth:token-type:access_token"]
+    requested_token_type: Literal["urn:ietf:params:oauth:token-type:refresh_token"] = Field(
+        default="urn:ietf:params:oauth:token-type:refresh_token"
+    )
+    audience: str = Field(
+        default="", description="The account's name; without it the client's only or default one"
+    )
+    machine_name: str = Field(
+        description="What the machine is called; its former credential ends",
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+    )
+
+
+class TokenRequest(RootModel[RefreshRequest | ExchangeRequest]):
+    """What may be asked for a token, by its ``grant_type``."""
 
 
 class RevokeRequest(BaseModel):
@@ -135,6 +163,23 @@ class MachineToken(_Shape):
     expires_in: int | None = Field(ge=0)
     refresh_token: str
     id_token: str = Field(description="Of JWT shape; unsigned where the issuer gave none")
+
+
+class ExchangedCredential(_Shape):
+    """RFC 8693 §2.2.1, with the token that the credential stands for."""
+
+    access_token: str = Field(description="The machine credential, ``cbr_…``: no bearer")
+    issued_token_type: Literal["urn:ietf:params:oauth:token-type:refresh_token"]
+    token_type: Literal["N_A"]
+    expires_in: int = Field(ge=0, description="Seconds that the credential lives")
+    expires_at: str = Field(description="The same as a time")
+    scope: Literal["token"]
+    machine: int = Field(description="Its number, for codex-broker client revoke NAME --machine NUMBER")
+    token: TokenAnswer = Field(description="As GET /codex answers it, access and id token included")
+
+
+class TokenResponse(RootModel[MachineToken | ExchangedCredential]):
+    """What a request brings, by its ``grant_type``."""
 
 
 class ServerMetadata(_Shape):
@@ -167,5 +212,5 @@ class Problem(_Shape):
     status: int
     code: Code = Field(description="For programs")
     detail: str = Field(description="For people")
-    error: Code | None = Field(default=None, description="The code once more, where OAuth is spoken")
+    error: Code | None = Field(default=None, description="OAuth's word for it, where OAuth is spoken")
     error_description: str | None = Field(default=None, description="The detail once more, same")

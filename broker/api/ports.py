@@ -59,6 +59,27 @@ class Machines(Protocol):
         """Note that a machine got an account's token; never blocks."""
         ...
 
+    async def replace(  # noqa: PLR0913 - a record; its fields are named at the call
+        self,
+        key: ApiKey,
+        audit: AuditRecord,
+        *,
+        client: int,
+        account: int,
+        name: str,
+        expires_at: float | None,
+        from_key: str | None = None,
+    ) -> Machine:
+        """Make a credential in the place of those that the client has by the same name.
+
+        Raises:
+            Denied: that API key is the client's no more.
+            ConfigError: the client has as many as it may have.
+            NotFound: client or account are gone.
+            FetchTokenError: the store does not answer.
+        """
+        ...
+
     async def revoke(self, machine: Machine, *, peer: str, request_id: str) -> None:
         """Revoke a credential for good.
 

@@ -12,6 +12,7 @@ from fetchtoken.domain.jsontext import dumps
 __all__ = [
     "CHALLENGE",
     "NO_STORE",
+    "OAUTH_WORDS",
     "STATUS_OF",
     "X_REQUEST_ID",
     "Code",
@@ -22,6 +23,7 @@ __all__ = [
 STATUS_OF: dict[Code, int] = {
     "invalid_request": 400,
     "account_required": 400,
+    "invalid_target": 400,
     "invalid_grant": 400,
     "unsupported_grant_type": 400,
     "invalid_token": 401,
@@ -30,6 +32,7 @@ STATUS_OF: dict[Code, int] = {
     "not_granted": 403,
     "account_disabled": 403,
     "insufficient_scope": 403,
+    "too_many_machines": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "content_too_large": 413,
@@ -42,6 +45,15 @@ STATUS_OF: dict[Code, int] = {
     "token_expiring": 503,
 }
 """The status that each code is answered with."""
+
+OAUTH_WORDS: dict[Code, Code] = {
+    "account_required": "invalid_target",
+    "not_granted": "invalid_target",
+    "insufficient_scope": "invalid_request",
+    "invalid_token": "invalid_request",
+    "too_many_machines": "invalid_request",
+}
+"""What OAuth calls a problem where it has another word (RFC 8693 §2.2.2)."""
 
 NO_STORE: dict[str, str] = {
     hdrs.CACHE_CONTROL: "no-store",
@@ -93,7 +105,8 @@ def problem_response(problem: Refused, request_id: str, *, oauth: bool = False) 
         "detail": problem.detail,
     }
     if oauth:
-        document |= {"error": problem.code, "error_description": problem.detail}
+        word = OAUTH_WORDS.get(problem.code, problem.code)
+        document |= {"error": word, "error_description": problem.detail}
     headers: dict[str, str] = {**NO_STORE, hdrs.CONTENT_TYPE: "application/problem+json"}
     headers[X_REQUEST_ID] = request_id
     if problem.code in _CHALLENGES:

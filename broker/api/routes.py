@@ -9,13 +9,13 @@ from broker.api.models import (
     AccountList,
     JoinAnswer,
     JoinRequest,
-    MachineToken,
     Nothing,
     RevokeRequest,
     ServerMetadata,
     Status,
     TokenAnswer,
     TokenRequest,
+    TokenResponse,
     Whoami,
 )
 from broker.api.problems import Code
@@ -129,12 +129,15 @@ def table(handlers: Table) -> tuple[Route, ...]:
         Route(
             "/oauth/token",
             "machineToken",
-            "The access token of a machine credential's account, for OAuth clients such as the Codex CLI",
-            MachineToken,
+            "The access token of a machine credential's account, for OAuth clients such as the Codex CLI; "
+            "or a machine credential for an API key (RFC 8693)",
+            TokenResponse,
             (
                 *("invalid_request", "invalid_grant", "unsupported_grant_type", "account_disabled"),
                 *("refresh_token_expired", "refresh_token_invalidated", "rate_limited"),
                 *("sealed", "login_required", "unavailable"),
+                *("invalid_token", "insufficient_scope", "not_granted", "account_required"),
+                *("invalid_target", "too_many_machines"),
             ),
             public=handlers.oauth_token,
             method="POST",

@@ -143,13 +143,17 @@ def rotate(  # noqa: PLR0913 - its options
 ) -> None:
     """Give a client a new API key, or other SSH keys.
 
-    The old ones stop working at once. With --ssh-key, --no-ssh-key or --machine its API key stays as it is.
+    The old ones stop working at once, and so do machine credentials that the old API key was exchanged for.
+    With --ssh-key, --no-ssh-key or --machine its API key stays as it is.
     """
     if (ssh_key is not None) + no_ssh_key + machine > 1:
         raise ConfigError("--ssh-key, --no-ssh-key and --machine exclude each other", hint="give one of them")
     place = Place(home, config)
     if ssh_key is None and not no_ssh_key:
-        _show_key(place.call("client_rotate", name=name, machine=machine), as_json=as_json)
+        rotated = place.call("client_rotate", name=name, machine=machine)
+        _show_key(rotated, as_json=as_json)
+        if not as_json:
+            _note_ended(rotated.get("machines_ended", []))
         return
     keys = None if ssh_key is None else read_public_keys(ssh_key)
     with place.session() as call:
@@ -175,6 +179,14 @@ def revoke(
     """Refuse a client's keys from now on, or end its invite."""
     Place(home, config).call("client_revoke", name=name, machine=machine)
     speech.data(f"revoked {name}" if machine is None else f"revoked machine credential {machine} of {name}")
+
+
+def _note_ended(machines: list[dict[str, Any]]) -> None:
+    """Say which machines have to come anew."""
+    if machines:
+        names = ", ".join(f"{one['machine']} ({one['name']})" for one in machines)
+        speech.note(f"machine credentials that the old key was exchanged for ended with it: {names}")
+        speech.note("each of those machines needs the new key, and a new credential by it")
 
 
 def _show_key(made: dict[str, Any], *, as_json: bool) -> None:

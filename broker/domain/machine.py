@@ -12,7 +12,19 @@ from typing import Literal
 from broker.domain.client import is_live
 from broker.domain.records import Account, Client, Machine
 
-__all__ = ["Demand", "Generation", "History", "MachineRefusal", "may_exchange", "recovery", "refusal_of"]
+__all__ = [
+    "EXCHANGED_LIVES_S",
+    "MOST_LIVE",
+    "Demand",
+    "Generation",
+    "History",
+    "MachineRefusal",
+    "exchanged_ends",
+    "is_machine_name",
+    "may_exchange",
+    "recovery",
+    "refusal_of",
+]
 
 MachineRefusal = Literal["refresh_token_expired", "refresh_token_invalidated"]
 """Error codes that the Codex CLI takes for the end of a login."""
@@ -25,6 +37,16 @@ CHECK_EVERY_S = 60.0
 
 EXCHANGE_EVERY_S = 600.0
 """Least time from one exchange of an account to one that a machine demands."""
+
+EXCHANGED_LIVES_S = 30 * 86_400.0
+"""The longest life of a credential that an API key was exchanged for: a program keeps it where Codex's own
+logout would find it."""
+
+MOST_LIVE = 50
+"""How many live credentials one client may have."""
+
+_NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+_NAME_LONGEST = 64
 
 
 class Demand(Enum):
@@ -68,6 +90,17 @@ def refusal_of(
     if not is_live(client, now_s) or (machine.expires_at is not None and now_s >= machine.expires_at):
         return "refresh_token_expired"
     return None
+
+
+def is_machine_name(text: str) -> bool:
+    """Tell whether a machine may be called so: a host's name fits, and nothing that a terminal would obey."""
+    return 0 < len(text) <= _NAME_LONGEST and _NAME_LETTERS.issuperset(text)
+
+
+def exchanged_ends(client: Client, now_s: float) -> float:
+    """Return when a credential ends for which a client's API key is exchanged now, in epoch seconds."""
+    latest = now_s + EXCHANGED_LIVES_S
+    return latest if client.expires_at is None else min(latest, client.expires_at)
 
 
 def recovery(held: Generation, served: Generation | None, history: History, ticks_s: float) -> Demand:

@@ -160,6 +160,8 @@ class Machine:
     created_at: float
     revision: int
     """The store's change counter when this row was made or revoked."""
+    from_key: str | None = None
+    """Id of the API key that was exchanged for it, with which it ends; ``None`` for any other origin."""
 
 
 class AuditRecord(NamedTuple):

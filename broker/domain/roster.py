@@ -143,6 +143,17 @@ class Roster:
         if held is None or held.revision <= machine.revision:
             self._machines[machine.id] = self._machines_by_key[machine.key_id] = machine
 
+    def keep_ended(self, client: int, most: int, now_s: float) -> None:
+        """Forget a client's oldest machine credentials that have ended, but for so many, as the store."""
+        ended = [
+            machine
+            for machine in self.machines_of(client)
+            if machine.revoked_at is not None
+            or (machine.expires_at is not None and machine.expires_at <= now_s)
+        ]
+        oldest = {machine.id for machine in ended[: max(0, len(ended) - most)]}
+        self._forget_machines(lambda machine: machine.id in oldest)
+
     def apply(self, snapshot: Snapshot) -> None:
         """Take in what :meth:`broker.store.store.Store.snapshot` or ``changes`` returned."""
         if snapshot.whole:

@@ -1,13 +1,15 @@
-"""Machine credentials at work: what they demand, when they were used, and their end."""
+"""Machine credentials at work: how they come, what they demand, when they were used, and their end."""
 
 from collections.abc import Callable
 
+from broker.domain.apikey import ApiKey
 from broker.domain.audit import Action
+from broker.domain.machine import MOST_LIVE
 from broker.domain.records import Account, AuditRecord, Machine
 from broker.domain.roster import Roster
 from broker.refresh.demands import Demands
 from broker.refresh.highwater import HighWater
-from broker.store.machines import machines_used, revoke_machines
+from broker.store.machines import KEPT_ENDED, machines_used, replace_machine, revoke_machines
 from broker.store.store import Store
 
 __all__ = ["Machinery"]
@@ -18,7 +20,7 @@ class Machinery:
 
     Args:
         store: holds them.
-        roster: is told of those that end.
+        roster: is told of those that come and end.
         demands: looks into refused tokens.
         marks: remembers outside the store that it went on, so that an older copy of it is noticed.
         clock: epoch seconds.
@@ -42,6 +44,38 @@ class Machinery:
         """Note which token a machine got, and when; the time is written by :meth:`keep`."""
         self._demands.served(machine, account)
         self._used[machine.id] = now_s
+
+    async def replace(  # noqa: PLR0913 - a record; its fields are named at the call
+        self,
+        key: ApiKey,
+        audit: AuditRecord,
+        *,
+        client: int,
+        account: int,
+        name: str,
+        expires_at: float | None,
+        from_key: str | None = None,
+    ) -> Machine:
+        """Make a credential in the place of those that the client has by the same name.
+
+        See :func:`broker.store.machines.replace_machine`; it counts from now on, and they do not.
+        """
+        made, ended = await replace_machine(
+            self._store,
+            key,
+            audit,
+            client=client,
+            account=account,
+            name=name,
+            expires_at=expires_at,
+            at_most=MOST_LIVE,
+            from_key=from_key,
+        )
+        for machine in (*ended, made):
+            self._roster.put_machine(machine)
+        self._roster.keep_ended(client, KEPT_ENDED, self._clock())
+        await self._marks.reached(made.revision)
+        return made
 
     async def keep(self) -> None:
         """Write the times of use that are not written yet.

@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 
 from broker.domain.apikey import ApiKey, hash_key
+from broker.domain.audit import Action
 from broker.domain.records import Client
 from broker.store.rows import client_from_row
-from broker.store.tables import accounts, clients, grants, ssh_keys
+from broker.store.tables import accounts, clients, grants, machines, ssh_keys
 from broker.store.work import Work
 from fetchtoken.domain.errors import ConfigError, NotFound
 
@@ -55,8 +56,13 @@ async def add_client(  # noqa: PLR0913 - a record; its fields are named at the c
 
 
 async def rotate_client(work: Work, client: int, key: ApiKey) -> Client:
-    """Put a new key in place of the old one; raises NotFound."""
-    await read_client(work, client)
+    """Put a new key in place of the old one, with which end the credentials that it was exchanged for.
+
+    Raises:
+        NotFound: the client was removed.
+    """
+    held = await read_client(work, client)
+    await _end_exchanged(work, held)
     await _update(work, client, {"key_id": key.key_id, "key_hash": hash_key(key, work.keys.api_key_hash)})
     await work.log()
     return await read_client(work, client)
@@ -113,6 +119,17 @@ async def read_client(work: Work, client: int) -> Client:
 async def _update(work: Work, client: int, values: dict[str, Any]) -> None:
     stamped = {**values, "updated_at": work.now_s, "revision": work.revision}
     await work.connection.execute(update(clients).where(clients.c.id == client).values(stamped))
+
+
+async def _end_exchanged(work: Work, held: Client) -> None:
+    """Revoke the machine credentials that came from a client's key, each with a record of its own."""
+    came = (machines.c.client == held.id, machines.c.from_key == held.key_id, machines.c.revoked_at.is_(None))
+    rows = await work.connection.execute(select(machines.c.id, machines.c.name).where(*came))
+    for row in rows.all():
+        told = f"machine {row.id} {row.name}, with the API key that it came from"
+        await work.log_also(Action.MACHINE_REVOKED, "ok", told)
+    changed = {"revoked_at": work.now_s, "revision": work.revision}
+    await work.connection.execute(update(machines).where(*came).values(changed))
 
 
 async def _insert_grants(work: Work, client: int, granted: AbstractSet[int]) -> None:

@@ -172,9 +172,11 @@ machines = Table(
     Column("last_used_at", Double),
     Column("created_at", Double, nullable=False),
     Column("revision", Integer, nullable=False, index=True),
+    Column("from_key", String(32)),
     sqlite_autoincrement=True,
 )
-"""Machine credentials. ``last_used_at`` is written now and then, and counts as no change."""
+"""Machine credentials. ``last_used_at`` is written now and then, and counts as no change; ``from_key`` is
+the id of the API key that was exchanged for one."""
 
 device_requests = Table(
     "device_requests",

@@ -336,7 +336,7 @@ async def test_the_metadata_names_the_routes_by_the_public_address():
         "token_endpoint": "https://broker.example/team/oauth/token",
         "revocation_endpoint": "https://broker.example/team/oauth/revoke",
         "response_types_supported": [],
-        "grant_types_supported": ["refresh_token"],
+        "grant_types_supported": ["refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"],
         "token_endpoint_auth_methods_supported": ["none"],
         "revocation_endpoint_auth_methods_supported": ["none"],
     }

@@ -16,7 +16,7 @@ from broker.api.problems import STATUS_OF, Code
 from broker.domain.account import State
 from broker.domain.apikey import new_key
 from broker.store.invites import Joined
-from fetchtoken.domain.errors import Unavailable
+from fetchtoken.domain.errors import ConfigError, Unavailable
 from fetchtoken.domain.secret import Secret
 from tests.support.records import a_client
 from tests.unit.api.world import NOW, WIDE, World, running
@@ -125,6 +125,18 @@ def refreshing(credential=None, *, account=None, machine=None, **fields):
     return case
 
 
+def exchanging(key=None, *, client=None, error=None, **fields):
+    """Return a case that exchanges an API key after its client was changed, or where that fails."""
+
+    async def case(world):
+        world.account(2)
+        world.client(**(client or {}))
+        world.machines.error = error
+        return await world.exchange(key, **fields)
+
+    return case
+
+
 def posting(path, data, **headers):
     async def case(world):
         world.machine()
@@ -163,6 +175,13 @@ def oauth_cases():
     found[token, 400, "invalid_request"] = posting(token, {})
     found[token, 400, "unsupported_grant_type"] = refreshing(grant_type="password")
     found[token, 400, "invalid_grant"] = refreshing(foreign)
+    found[token, 400, "invalid_target"] = exchanging(resource="https://broker.example/codex/work1")
+    both = frozenset({1, 2})
+    found[token, 400, "account_required"] = exchanging(client={"accounts": both}, without=("audience",))
+    found[token, 401, "invalid_token"] = exchanging(foreign)
+    found[token, 403, "not_granted"] = exchanging(audience="work2")
+    found[token, 403, "insufficient_scope"] = exchanging(client={"scopes": frozenset({"quota"})})
+    found[token, 403, "too_many_machines"] = exchanging(error=ConfigError("50", code="too_many_machines"))
     found[token, 401, "refresh_token_invalidated"] = refreshing(machine={"revoked_at": NOW - 1})
     found[token, 401, "refresh_token_expired"] = refreshing(machine={"expires_at": NOW})
     found[token, 403, "account_disabled"] = refreshing(account={"disabled": True})

@@ -13,6 +13,7 @@ from broker.access.gate import Gate, Limits
 from broker.access.limits import Rate
 from broker.access.tokens import TokenDesk
 from broker.api.app import build_app
+from broker.api.problems import OAUTH_WORDS
 from broker.api.server import serve
 from broker.domain.account import State
 from broker.domain.apikey import hash_key, new_key
@@ -138,7 +139,9 @@ class Enrolment:
 class Machines:
     """Notes what it is told; a demand is met, or fails, as the test says."""
 
-    def __init__(self):
+    def __init__(self, roster):
+        self.roster = roster
+        self.made = []
         self.demands = []
         self.uses = []
         self.revoked = []
@@ -153,6 +156,17 @@ class Machines:
 
     def served(self, machine, account, now_s):
         self.uses.append((machine.id, account.name, now_s))
+
+    async def replace(self, key, audit, **wish):
+        if self.error is not None:
+            raise self.error
+        self.made.append((audit, wish))
+        known = {"key_id": key.key_id, "key_hash": hash_key(key, self.hash_key), "created_at": audit.at}
+        made = Machine(
+            id=self.roster.machine_count + 1, revoked_at=None, last_used_at=None, revision=1, **known, **wish
+        )
+        self.roster.put_machine(made)
+        return made
 
     async def revoke(self, machine, *, peer, request_id):
         if self.error is not None:
@@ -175,9 +189,9 @@ class World:
         self.audit = Audit()
         self.health = Health()
         self.enrolment = Enrolment()
-        self.machines = Machines()
+        self.machines = Machines(self.roster)
         self.lines = Lines()
-        self.hash_key = os.urandom(32)
+        self.hash_key = self.machines.hash_key = os.urandom(32)
         self.now = NOW
         self.ticks = 1000.0
         self.keys = {}
@@ -281,6 +295,20 @@ class World:
         }
         return await self.post("/oauth/token", known | fields, form=form)
 
+    async def exchange(self, key=None, *, form=True, without=(), **fields):
+        """Exchange the key of the client ``laptop``, or the text given, for a machine's credential."""
+        token_type = "urn:ietf:params:oauth:token-type:"
+        known = {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "subject_token": self.keys["laptop"].text.reveal() if key is None else key,
+            "subject_token_type": token_type + "access_token",
+            "requested_token_type": token_type + "refresh_token",
+            "audience": "work1",
+            "machine_name": "box",
+        }
+        sent = {name: value for name, value in (known | fields).items() if name not in without}
+        return await self.post("/oauth/token", sent, form=form)
+
     async def raw(self, data, *, until_closed=True):
         """Send bytes over a connection of their own and return what comes back until it is closed."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -327,9 +355,8 @@ def problem(response):
     assert response.headers["Content-Type"] == "application/problem+json"
     assert response.headers["Cache-Control"] == "no-store"
     document = json.loads(response.content_bytes)
-    spoken = (
-        {"error": document["code"], "error_description": document["detail"]} if "error" in document else {}
-    )
+    word = OAUTH_WORDS.get(document["code"], document["code"])
+    spoken = {"error": word, "error_description": document["detail"]} if "error" in document else {}
     assert document.keys() == {"type", "title", "status", "code", "detail", *spoken}
     assert document == document | spoken
     assert document["status"] == response.status

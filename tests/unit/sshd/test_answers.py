@@ -15,6 +15,8 @@ OF_HTTP_ALONE = {
     "invalid_grant",
     "refresh_token_expired",
     "refresh_token_invalidated",
+    "invalid_target",
+    "too_many_machines",
     "unsupported_grant_type",
     "content_too_large",
     "internal_error",

@@ -7,9 +7,20 @@ from dataclasses import replace
 import pytest
 
 from broker.domain.apikey import matches, new_key
-from broker.store.machines import add_machine, last_uses, machines_used, replace_machine, revoke_machines
-from fetchtoken.domain.errors import ConfigError, NotFound
-from tests.support.records import NOW, RECORD, a_login
+from broker.domain.roster import Roster
+from broker.store.engine import Database
+from broker.store.machines import (
+    KEPT_ENDED,
+    add_machine,
+    last_uses,
+    machines_used,
+    replace_machine,
+    revoke_machines,
+)
+from broker.store.setup import migrating, upgrade
+from broker.store.store import Store
+from fetchtoken.domain.errors import ConfigError, Denied, NotFound
+from tests.support.records import NOW, RECORD, a_login, a_machine, store_url
 
 ADDED = RECORD._replace(action="machine.added", client="ci", detail="")
 
@@ -173,3 +184,102 @@ async def test_when_it_was_used_never_goes_back(store, new):
     await machines_used(store, {made.id: NOW + 2})
     assert await last_uses(store, made.client) == {made.id: NOW + 5}
     assert await store.change_counter() == before
+
+
+async def test_a_new_key_ends_what_the_former_was_exchanged_for(store, other, new):
+    """In the change that brings it; what came by other ways, or from another client's key, goes on."""
+    client, another = await a_client_of(store), await a_client_of(store, "other")
+    ended = (await new(client, "a", from_key=client.key_id)).made
+    kept = [(await new(client, "b")).made, (await new(another, "a", from_key=another.key_id)).made]
+    before = await other.change_counter()
+    rotated = await store.rotate_client(client.id, new_key("cbk", os.urandom), RECORD)
+    seen = await other.changes(before)
+    assert (seen.clients, seen.revision) == ((rotated,), before + 1)
+    assert [(one.id, one.revoked_at) for one in seen.machines] == [(ended.id, NOW)]
+    assert await told(store, "machine.revoked") == [
+        f"machine {ended.id} a, with the API key that it came from"
+    ]
+    assert {one.id for one in kept} < {one.id for one in (await store.snapshot()).machines}
+
+
+async def test_a_second_new_key_ends_what_the_first_brought_and_nothing_twice(store, new):
+    """What ended with one key keeps its date and its one record."""
+    client = await a_client_of(store)
+    for name in ("a", "b"):
+        await new(client, name, from_key=client.key_id)
+        client = await store.rotate_client(client.id, new_key("cbk", os.urandom), RECORD)
+    assert [one.partition(",")[0] for one in await told(store, "machine.revoked")] == [
+        "machine 1 a",
+        "machine 2 b",
+    ]
+
+
+@pytest.mark.parametrize("how", ["rotated", "revoked"])
+async def test_a_key_that_ended_after_it_was_looked_at_brings_nothing(store, new, how):
+    """An exchange that loses the race against its key's end changes nothing."""
+    client = await a_client_of(store)
+    held = (await new(client)).made
+    if how == "rotated":
+        await store.rotate_client(client.id, new_key("cbk", os.urandom), RECORD)
+    else:
+        await store.revoke_client(client.id, RECORD)
+    with pytest.raises(Denied, match="does not count any more") as caught:
+        await new(client, from_key=client.key_id)
+    assert caught.value.code == "invalid_token"
+    assert (await store.snapshot()).machines == (held,)
+
+
+async def test_exchanges_and_a_rotation_at_once_leave_none_of_the_former_key(store, other, new):
+    """Whichever comes first: none is made after its key has ended, and all before end with it."""
+    client = await a_client_of(store)
+
+    async def exchanged(turn):
+        return await new(client, f"m{turn}", by=(store, other)[turn % 2], at_most=99, from_key=client.key_id)
+
+    rotation = other.rotate_client(client.id, new_key("cbk", os.urandom), RECORD)
+    await asyncio.gather(*map(exchanged, range(10)), rotation, return_exceptions=True)
+    assert [one for one in (await store.snapshot()).machines if one.revoked_at is None] == []
+
+
+async def test_what_ended_long_ago_is_forgotten(store, new):
+    """A machine that enrols time and again does not fill the store; the trail has each of them."""
+    client, another = await a_client_of(store), await a_client_of(store, "other")
+    kept = (await new(another)).made
+    await new(another)
+    for _ in range(KEPT_ENDED + 3):
+        live = (await new(client)).made
+    held = (await store.snapshot()).machines
+    assert len([one for one in held if one.client == client.id]) == KEPT_ENDED + 1
+    assert {kept.id, live.id} < {one.id for one in held}
+    assert len(await told(store, "machine.revoked")) == KEPT_ENDED + 3
+
+
+def test_the_roster_forgets_the_same():
+    """The newest that ended stay, and whatever lives, however old."""
+    roster = Roster()
+    for number in range(1, 7):
+        ended = {2: {"revoked_at": NOW}, 3: {"expires_at": NOW}, 5: {"revoked_at": NOW}}.get(number, {})
+        roster.put_machine(a_machine(id=number, key_id=f"key-{number}", **ended))
+    roster.put_machine(a_machine(id=7, client=2, key_id="key-7", revoked_at=NOW))
+    roster.keep_ended(1, 1, NOW)
+    assert [one.id for one in roster.machines_of(1)] == [1, 4, 5, 6]
+    assert roster.machine_by_key("key-2") is None
+    assert [one.id for one in roster.machines_of(2)] == [7]
+    roster.keep_ended(1, 1, NOW)
+    assert len(roster.machines_of(1)) == 4
+
+
+async def test_credentials_from_before_come_from_no_key(tmp_path, seal):
+    """A store of the former schema is migrated, and a new key ends none of them."""
+    url = store_url(tmp_path)
+    database = Database(url)
+    async with migrating(database) as connection:
+        await connection.run_sync(upgrade, "0005")
+    await database.close()
+    store = await Store.open(url, seal, now=lambda: NOW)
+    client = await a_client_of(store)
+    made = await add_machine(store, new_key("cbr", os.urandom), ADDED, client=client.id, account=1, name="ci")
+    assert made.from_key is None
+    await store.rotate_client(client.id, new_key("cbk", os.urandom), RECORD)
+    assert (await store.snapshot()).machines == (made,)
+    await store.close()
