@@ -1,6 +1,7 @@
 """Status and exit codes of API keys exchanged for machine credentials (RFC 8693), from a real daemon."""
 
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +11,12 @@ from broker.domain.apikey import new_key
 from broker.domain.machine import MOST_LIVE
 from fetchtoken.domain.secret import Secret
 from fetchtoken.oauth.token_exchange import exchange_body
+from fetchtoken.sources.machine import ask_machine, end_machine, machine_name
 from tests.contract.table import BROKER, HTTP, case, cases_of, check, check_answer
 from tests.support.command import Ran
 from tests.support.daemon import Answer, Daemon, ask, running_daemon
+from tests.support.peers import soon
+from tests.support.tokens import settings_of
 
 UNKNOWN = new_key("cbk", bytes).text.reveal()
 """Well-formed, and nobody's."""
@@ -134,6 +138,23 @@ def test_no_key_and_no_credential_is_in_what_the_daemon_wrote(stage):
     for secret in (stage.keys["both"], answer.document["access_token"]):
         assert secret not in written
         assert secret.encode() not in stored
+
+
+def test_the_command_gets_one_and_ends_it(stage, tmp_path):
+    """What the command asks for is what the broker gives, with both of them real."""
+    settings = settings_of(
+        tmp_path, CODEX_REMOTE_URL=stage.daemon.url, CODEX_REMOTE_API_KEY=stage.keys["both"]
+    )
+    name = machine_name("laptop.example", str(tmp_path))
+    found = ask_machine(settings, account="home", machine=name, deadline_s=soon())
+    assert (found.token.account, found.issuer) == ("home", stage.daemon.url)
+    assert found.expires_at - time.time() == pytest.approx(30 * 86_400, abs=600)
+    credential = found.credential.reveal()
+    assert stage.refresh(credential).document["access_token"] == found.token.access_token.reveal()
+    end_machine(settings, found.credential, issuer=found.issuer, deadline_s=soon())
+    end_machine(settings, found.credential, issuer="", deadline_s=soon())
+    assert stage.refresh(credential).code == "refresh_token_invalidated"
+    assert (name, "revoked") in stage.states("both")
 
 
 @pytest.mark.parametrize("row", cases_of(__name__), ids=str)
