@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 
 from fetchtoken.codex.locks import auth_locks
 from fetchtoken.commands.asking import Note, request_for
-from fetchtoken.domain.errors import ConfigError, Malformed, NotFound, Unsafe
+from fetchtoken.domain.errors import ConfigError, FetchTokenError, Malformed, NotFound, Unsafe
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.jsontext import dumps
 from fetchtoken.domain.token import Token
-from fetchtoken.files.atomic import replace_file
+from fetchtoken.files.atomic import replace_file, sweep
 from fetchtoken.files.guard import read_private
 from fetchtoken.formats.codex import ACCESS_ONLY, AuthFile, access_only_document, parse_auth_file
 from fetchtoken.settings import Settings
 from fetchtoken.sources import remote, ssh
 
-__all__ = ["merged_document", "sync"]
+__all__ = ["check_target", "clear", "fetched", "merged_document", "put", "sync"]
 
 _OF_A_LOGIN = ("oauth_provenance", "login_owner_id")
 """Keys that belong to the login that was there, not to the file."""
@@ -54,28 +55,64 @@ def sync(settings: Settings, note: Note, *, codex_home: str, adopted: bool) -> N
             hint="--source remote and CODEX_REMOTE_URL, or --source ssh and CODEX_SSH_HOST",
         )
     _check_replaceable(path, held)
-    token = (ssh if source == "ssh" else remote).fetch(
-        settings, request_for(settings, note, interactive=True)
-    )
-    if not token.account_id:
-        raise Malformed(f"the {source} source's token does not say whose it is", hint="--verbose")
-    try:
-        os.makedirs(home, mode=0o700, exist_ok=True)
-        real = os.path.realpath(path)  # once: a link that is turned meanwhile must not lead us elsewhere
-        with auth_locks(real, home, time.monotonic() + _LOCKS_S):
-            wrote = _write(real, token, adopted=adopted)
-    except OSError as error:
-        raise Unsafe(
-            f"{error.filename or path} cannot be written: {error.strerror}", hint=f"ls -ld {home}"
-        ) from None
+    token = fetched(settings, source, note)
+    wrote = put(home, token, adopted=adopted)
     until = "an unknown time" if token.expires_at is None else to_rfc3339(token.expires_at)
     note(f"{path} {'is now' if wrote else 'was already'} good until {until}")
 
 
-def _write(path: str, token: Token, *, adopted: bool) -> bool:
-    """Look once more, now that nobody else writes, and replace the file; return whether it changed."""
+def check_target(path: str) -> AuthFile | None:
+    """Return what a file holds, or ``None``, having seen that an access-only one could take its place.
+
+    Raises:
+        Unsafe: it holds a credential that would be lost, or cannot be replaced safely.
+        Malformed: it cannot be read.
+    """
     held = _read(path)
     _check_replaceable(path, held)
+    return held
+
+
+def fetched(settings: Settings, source: str, note: Note) -> Token:
+    """Return the source's token, which says whose it is; raises as that source does."""
+    fetch = ssh.fetch if source == "ssh" else remote.fetch
+    token = fetch(settings, request_for(settings, note, interactive=True))
+    if not token.account_id:
+        raise Malformed(f"the {source} source's token does not say whose it is", hint="--verbose")
+    return token
+
+
+def put(home: str, token: Token, *, adopted: bool = False) -> bool:
+    """Write a token into the ``auth.json`` of a Codex home, under Codex's locks; return whether it changed.
+
+    Raises:
+        NotFound: ``adopted``, and the token is another account's than the file's.
+        Unsafe: the file holds a credential that would be lost, or cannot be replaced safely.
+        Unavailable: somebody else holds Codex's locks.
+    """
+    path = os.path.join(home, "auth.json")
+    try:
+        os.makedirs(home, mode=0o700, exist_ok=True)
+        real = os.path.realpath(path)  # once: a link that is turned meanwhile must not lead us elsewhere
+        with auth_locks(real, home, time.monotonic() + _LOCKS_S):
+            sweep(real)
+            return _write(real, token, adopted=adopted)
+    except OSError as error:
+        raise Unsafe(
+            f"{error.filename or path} cannot be written: {error.strerror}", hint=f"ls -ld {home}"
+        ) from None
+
+
+def clear(home: str) -> None:
+    """Remove what a kill in :func:`put` left behind, if nobody else is writing."""
+    path = os.path.realpath(os.path.join(home, "auth.json"))
+    with suppress(OSError, FetchTokenError), auth_locks(path, home, time.monotonic()):
+        sweep(path)
+
+
+def _write(path: str, token: Token, *, adopted: bool) -> bool:
+    """Look once more, now that nobody else writes, and replace the file; return whether it changed."""
+    held = check_target(path)
     if adopted and held is not None and held.account_id not in ("", token.account_id):
         raise NotFound(
             f"{path} holds account {held.account_id}, and the {token.source} source gave {token.account_id}",

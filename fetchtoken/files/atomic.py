@@ -8,6 +8,8 @@ __all__ = ["fsync_dir", "keep_owner", "replace_file", "replace_link", "sweep", "
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     StrPath = str | os.PathLike[str]
 
 
@@ -34,7 +36,9 @@ def fsync_dir(path: StrPath) -> None:
         os.close(fd)
 
 
-def replace_file(path: StrPath, data: bytes, *, mode: int = 0o600) -> None:
+def replace_file(
+    path: StrPath, data: bytes, *, mode: int = 0o600, check: Callable[[], None] | None = None
+) -> None:
     """Write a file anew: temporary neighbour, fsync, rename, fsync of the directory.
 
     A symbolic link stays and its target is replaced, as Codex does. Run by root for somebody
@@ -44,6 +48,7 @@ def replace_file(path: StrPath, data: bytes, *, mode: int = 0o600) -> None:
         path: the file, existing or not; its directory must exist.
         data: the whole new content.
         mode: permission bits of the new file.
+        check: called right before the old file is replaced; what it raises keeps that.
 
     Raises:
         OSError: the old file stands and the temporary one is gone; only where the directory's own
@@ -62,6 +67,8 @@ def replace_file(path: StrPath, data: bytes, *, mode: int = 0o600) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+        if check is not None:
+            check()
         os.replace(temporary, target)
     except BaseException:
         _forget(temporary)

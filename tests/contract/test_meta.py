@@ -444,8 +444,26 @@ ACCOUNTS = [
     "4 exec: no login",
 ]
 
+CODEX = [
+    "0 codex setup",
+    "0 codex setup --mode command",
+    "0 codex setup --print",
+    "0 codex setup: the source is local",
+    "0 codex undo",
+    "0 codex undo: nothing was set up",
+    "2 codex setup: a model_provider of one's own",
+    "2 codex setup: Codex keeps its login in the keyring",
+    "2 codex setup: config.toml is not TOML",
+    "5 codex setup: broker down",
+    "6 codex setup: the key is refused",
+    "8 codex setup: the file holds a refresh token",
+]
+
 CONTRACT = [
-    *(f"{FETCHTOKEN} {row}" for row in (*FIRST_RUNS, *OPTIONS, *SETTINGS, *LOGINS, *SOURCES, *ACCOUNTS)),
+    *(
+        f"{FETCHTOKEN} {row}"
+        for row in (*FIRST_RUNS, *OPTIONS, *SETTINGS, *LOGINS, *SOURCES, *ACCOUNTS, *CODEX)
+    ),
     *(f"{BROKER} {row}" for row in (*COMMANDS, *FRONT_DOOR)),
     *(f"{HTTP} {row}" for row in API),
 ]

@@ -1,9 +1,10 @@
-"""``python -m tests.support.file_steps TEMPLATE OUT WORDS…``: a command that dies at each of its steps.
+"""``python -m tests.support.file_steps [--at HOME] TEMPLATE OUT WORDS…``: a command that dies at each step.
 
 For each step that changes the disk (rename, link, symbolic link, unlink) there is a fresh
 copy of the home ``TEMPLATE`` below ``OUT``, in which ``codex-fetchtoken WORDS`` ends right before
 that step as ``kill -9`` would end it. The last copy has a run that came to its end. A process without
-threads that has loaded everything: a step costs a fork.
+threads that has loaded everything: a step costs a fork. With ``--at`` each copy is at that path while
+the command runs, for what remembers where it was.
 """
 
 import os
@@ -24,15 +25,21 @@ _MOST = 100
 
 def main() -> int:
     """Run the command once for each of its steps; print how many there were."""
-    template, out, words = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+    arguments = sys.argv[1:]
+    place = Path(arguments[1]) if arguments[0] == "--at" else None
+    template, out, *words = arguments[2:] if place else arguments
     build_app()
     for number in range(1, _MOST):
-        home = out / f"{number:02}"
+        kept = Path(out) / f"{number:02}"
+        home = place or kept
         shutil.copytree(template, home, symlinks=True)
         pid = os.fork()
         if pid == 0:
             os._exit(_run(home, words, number))
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if place:
+            kept.parent.mkdir(exist_ok=True)
+            home.rename(kept)
         if code != -9:
             sys.stdout.write(f"{number}\n")
             return code

@@ -1,0 +1,76 @@
+"""``codex``: the real Codex CLI set up to use these tokens, and that taken back."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fetchtoken.cli.caller import caller_of
+from fetchtoken.commands import codex_setup, codex_shown, codex_undo
+from fetchtoken.commands.codex_plan import MODES, Wish, source_for
+from fetchtoken.commands.unattended import own_path
+
+__all__ = ["register"]
+
+codex = typer.Typer(help="Set up the Codex CLI to use these tokens.")
+
+
+def _modes(incomplete: str) -> list[str]:
+    return [mode for mode in MODES if mode.startswith(incomplete)]
+
+
+@codex.command()
+def setup(
+    context: typer.Context,
+    *,
+    mode: Annotated[
+        str,
+        typer.Option("--mode", metavar="MODE", autocompletion=_modes, help="How: file or command. [file]"),
+    ] = "",
+    show: Annotated[
+        bool, typer.Option("--print", help="Show what would be written, without secrets; change nothing.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Put aside what Codex is told otherwise, until undo.")
+    ] = False,
+) -> None:
+    """Set up the Codex CLI to use the tokens of the remote or ssh source.
+
+    With file it gets an access-only auth.json, which a user timer keeps fresh.
+
+    With command it gets a model provider in config.toml, for whose bearer it
+    runs codex-fetchtoken.
+
+    Nothing to do for the local source: Codex and this command use the same login there.
+    """
+    caller = caller_of(context)
+    settings = caller.settings()
+    note = caller.stderr.note
+    source = source_for(settings, mode)
+    if not source:
+        note("nothing to do: the source is local, where Codex and codex-fetchtoken use the same login")
+        note("to bring Codex another machine's token: --source remote or --source ssh before codex setup")
+        return
+    program = own_path(sys.argv, caller.environ.get("PATH", ""))
+    wish = Wish(mode or MODES[0], source, force, program)
+    if show:
+        caller.print(codex_shown.shown(settings, wish, note).removesuffix("\n"))
+    else:
+        codex_setup.setup(settings, wish, note)
+
+
+@codex.command()
+def undo(context: typer.Context) -> None:
+    """Take back what codex setup did; nobody is logged out by it.
+
+    What was changed since is left alone, and said.
+    """
+    caller = caller_of(context)
+    codex_undo.undo(caller.settings(), caller.stderr.note)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    app.add_typer(codex, name="codex")

@@ -1,0 +1,64 @@
+"""``codex undo``: take back what ``codex setup`` did, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from fetchtoken.codex.setup_record import Record, records
+from fetchtoken.commands.asking import Note
+from fetchtoken.commands.codex_plan import config_path
+from fetchtoken.commands.codex_setup import manager_for
+from fetchtoken.commands.codex_steps import remove_timer, rewrite_config
+from fetchtoken.commands.sync import clear
+from fetchtoken.domain.errors import FetchTokenError
+from fetchtoken.domain.instants import to_rfc3339
+from fetchtoken.settings import Settings
+from fetchtoken.sources.local import load
+
+__all__ = ["undo"]
+
+
+def undo(settings: Settings, note: Note) -> None:
+    """Undo the setup of a Codex home, as far as nobody has changed things since; nobody is logged out.
+
+    Args:
+        settings: whose Codex.
+        note: takes a line for each thing that was done or left alone.
+
+    Raises:
+        ConfigError: ``config.toml`` is not TOML any more.
+        Unsafe: files cannot be written.
+        Unavailable: another program holds a lock.
+        Malformed: the record is damaged.
+    """
+    with records(settings.environ, settings.home, settings.codex_home) as store:
+        record = store.read()
+        if record is None:
+            note(f"nothing to undo: {settings.codex_home} was not set up")
+            return
+        record = rewrite_config(store, record, config_path(settings), {}, note)
+        store.write(record)
+        if record.timer:
+            remove_timer(manager_for(settings), record.timer, note)
+            store.write(replace(record, timer=None))
+        clear(settings.codex_home)
+        _say_login(settings, record, note)
+        store.forget()
+
+
+def _say_login(settings: Settings, record: Record, note: Note) -> None:
+    """Say which login Codex has from now on."""
+    path = os.path.join(settings.codex_home, "auth.json")
+    try:
+        login = load(path)
+    except FetchTokenError:
+        note(f"Codex has no login in {path}: codex login, or codex-fetchtoken sync")
+        return
+    if login.refresh_token:
+        note(f"{path} holds a login of its own, and stays as it is")
+        return
+    expires = login.token().expires_at
+    until = "an unknown time" if expires is None else to_rfc3339(expires)
+    word = "stays, and is no longer kept fresh" if record.mode != "command" else "stays"
+    note(f"{path} {word}: good until {until}; codex logout removes it")
