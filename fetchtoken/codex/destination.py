@@ -8,9 +8,10 @@ from fetchtoken.formats.codex import AuthFile
 from fetchtoken.net.url import parse_url
 from fetchtoken.oauth.messages import ISSUER, OAUTH_CLIENT_ID
 
-__all__ = ["revoke_endpoint", "token_endpoint"]
+__all__ = ["MACHINE_CREDENTIAL", "revoke_endpoint", "token_endpoint"]
 
-_MACHINE_CREDENTIAL = "cbr_"
+MACHINE_CREDENTIAL = "cbr_"
+"""How a broker's refresh token begins."""
 
 
 def token_endpoint(
@@ -83,7 +84,7 @@ def _check(auth: AuthFile, text: str, override: str, broker_url: str) -> None:
         raise ConfigError(f"{origin} is not an http or https URL", hint=f"unset or correct {origin}")
     if url.scheme == "http" and not url.is_local:
         raise Unsafe(f"{origin} is plain http to another host", hint="use https")
-    if auth.refresh_token.reveal().startswith(_MACHINE_CREDENTIAL):
+    if auth.refresh_token.reveal().startswith(MACHINE_CREDENTIAL):
         home = _origin(auth.provenance_issuer, in_file) or _origin(broker_url, "CODEX_REMOTE_URL")
         if url.origin != home or home == _origin(ISSUER, ""):
             raise Unsafe(

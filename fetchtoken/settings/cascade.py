@@ -17,7 +17,7 @@
 import os
 
 from fetchtoken.domain.errors import ConfigError
-from fetchtoken.settings.keys import ALIASES, KINDS, PROJECT_KEYS
+from fetchtoken.settings.keys import ALIASES, KINDS, PROJECT_KEYS, is_steered
 
 __all__ = [
     "FILE_NAME",
@@ -221,7 +221,8 @@ class Cascade:
                     found[key] = Entry(text, f"{tier.file.path}:{line}", rank, in_file=True)
         rank = len(self.tiers) + 1
         for name in (*ALIASES, *KINDS):
-            if text := self.environ.get(name, "").strip():
+            text = self.environ.get(name, "").strip()
+            if text and not is_steered(self.environ, name, text):
                 found[ALIASES.get(name, name)] = Entry(text, "environment", rank)
         for key, (field, option) in _OPTION_KEYS.items():
             if (text := getattr(self.options, field)) is not None:

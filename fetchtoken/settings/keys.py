@@ -12,8 +12,11 @@ __all__ = [
     "KINDS",
     "PROJECT_KEYS",
     "SECRET_KEYS",
+    "STEERED",
+    "STEERED_PATHS",
     "check_text",
     "host_value",
+    "is_steered",
     "judge",
     "name_value",
     "path_value",
@@ -23,6 +26,18 @@ __all__ = [
     "url_value",
     "user_value",
 ]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STEERED = "CODEX_FETCHTOKEN_STEERED_TO"
+"""Says to which broker ``exec`` has led Codex, by the variables that follow."""
+
+STEERED_PATHS = {
+    "CODEX_REFRESH_TOKEN_URL_OVERRIDE": "/oauth/token",
+    "CODEX_REVOKE_TOKEN_URL_OVERRIDE": "/oauth/revoke",
+}
 
 KINDS = {
     "CODEX_TOKEN_SOURCE": "sources",
@@ -198,6 +213,12 @@ def path_value(where: str, value: str, *, home: str, base: str) -> str:
     if base:
         return join(base, value)
     raise _refuse(where, value, "an absolute path, or one that starts with ~/")
+
+
+def is_steered(environ: "Mapping[str, str]", name: str, value: str) -> bool:
+    """Tell whether a variable's value was put there by ``exec`` for Codex: it is no wish of the user's."""
+    base = environ.get(STEERED, "")
+    return bool(base) and value == base + STEERED_PATHS.get(name, "\0")
 
 
 def url_value(where: str, value: str) -> str:

@@ -1,0 +1,73 @@
+"""``exec``: look into Codex's home, and lead the program to the broker where that is right."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from fetchtoken.codex.config import store_mode
+from fetchtoken.codex.steering import Steering, steered_environment, steering, without_steering
+from fetchtoken.domain.errors import FetchTokenError, NotFound
+from fetchtoken.files.guard import read_private
+from fetchtoken.formats.codex import AuthFile, parse_auth_file
+from fetchtoken.net.url import parse_url
+from fetchtoken.settings import Settings
+from fetchtoken.sources.machine import broker_base
+
+__all__ = ["steer"]
+
+_TRUST = ("CODEX_CA_CERTIFICATE", "SSL_CERT_FILE")
+"""Where Codex looks for further authorities."""
+
+
+def steer(
+    settings: Settings, environ: Mapping[str, str], cwd: str, note: Callable[[str], None]
+) -> dict[str, str]:
+    """Return the environment with Codex's endpoints at the broker, where that is right.
+
+    Nothing that cannot be read or is wrong here keeps the program from running.
+
+    Args:
+        settings: which broker is configured, and whether it is asked.
+        environ: the program's.
+        cwd: its working directory.
+        note: says why the program is not led to the broker that is asked.
+    """
+    environ = without_steering(environ)
+    broker = "" if settings.remote_url_origin == "built-in" else broker_base(settings.remote_url)
+    asked = bool(broker) and "remote" in settings.sources
+    home = os.path.join(cwd, environ.get("CODEX_HOME") or f"{settings.home}/.codex")
+    found = _steering(home, broker, asked=asked)
+    if found.note:
+        note(found.note)
+    if found.base:
+        _note_authority(settings, environ, found.base, note)
+    return steered_environment(environ, found.base)
+
+
+def _steering(home: str, broker: str, *, asked: bool) -> Steering:
+    path = f"{home}/auth.json"
+    try:
+        mode = store_mode(home)
+        if mode != "file":
+            why = f"Codex keeps its login in its store {mode}, which may be one at OpenAI"
+            return Steering(note=f"{why}: it is not led to the broker" if asked else "")
+        return steering(_read(path), broker=broker, asked=asked)
+    except FetchTokenError as error:
+        return Steering(note=f"{error.message}, so Codex is not led to the broker" if asked else "")
+
+
+def _read(path: str) -> AuthFile | None:
+    try:
+        return parse_auth_file(read_private(path), path)
+    except NotFound:
+        return None
+
+
+def _note_authority(
+    settings: Settings, environ: Mapping[str, str], base: str, note: Callable[[str], None]
+) -> None:
+    """Say so where Codex will not trust a broker that this command was told to trust."""
+    ours = settings.ca_file and parse_url(base).origin == parse_url(settings.remote_url).origin
+    if ours and base.startswith("https:") and not any(environ.get(name) for name in _TRUST):
+        note(f"Codex trusts {base} only with CODEX_CA_CERTIFICATE={settings.ca_file} in its environment")
