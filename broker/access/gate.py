@@ -16,7 +16,7 @@ from broker.access.addresses import limit_key
 from broker.access.limits import Buckets, Rate
 from broker.access.recent import Recent
 from broker.access.refused import Refused
-from broker.domain.records import Client
+from broker.domain.records import Client, Machine
 
 __all__ = ["DEFAULT_LIMITS", "Gate", "Limits", "Trial"]
 
@@ -41,6 +41,10 @@ class Limits(NamedTuple):
     """The same, for all addresses together."""
     exchanges: Rate = Rate(burst=60, per_s=1 / 20)
     """API keys exchanged for machine credentials, for each client: each is a change to the store."""
+
+    machine_reads: Rate = Rate(burst=200, per_s=5.0)
+    """Requests with one machine credential. One that goes on and on (the Codex CLI, where its clock says that
+    each new token has ended) is stopped by it, before it uses up what its client's others have."""
 
 
 DEFAULT_LIMITS = Limits(failures=Rate(burst=20, per_s=1 / 3), reads=Rate(burst=1000, per_s=100.0))
@@ -71,6 +75,7 @@ class Gate:
         self._failures = Buckets(limits.failures)
         self._familiar_failures = Buckets(limits.failures)
         self._reads = Buckets(limits.reads)
+        self._machine_reads = Buckets(limits.machine_reads)
         self._familiar = Recent(_GOOD_FOR_S)
         self._machines = Recent(_MACHINE_GOOD_FOR_S)
         self._refused = Recent(_REFUSED_FOR_S)
@@ -127,12 +132,19 @@ class Gate:
         """Remember that the key was good from that address."""
         trial.known.add(trial.pair, ticks_s)
 
-    def read(self, client: Client, ticks_s: float) -> None:
+    def read(self, client: Client, ticks_s: float, machine: Machine | None = None) -> None:
         """Count one request of a client.
+
+        Args:
+            client: who asks.
+            ticks_s: seconds on a clock that does not go back.
+            machine: by whose credential, where it is by one; what that one may not costs the client nothing.
 
         Raises:
             Refused: ``rate_limited``.
         """
+        if machine is not None and (wait_s := self._machine_reads.take(machine.key_id, ticks_s)):
+            raise _limited("too many requests with this machine credential", wait_s)
         wait_s = self._reads.take(client.key_id, ticks_s)
         if wait_s:
             raise _limited("too many requests of this client", wait_s)

@@ -13,6 +13,7 @@ from aiohttp.web import Response
 from structlog import get_logger
 
 from broker.access.gate import Gate
+from broker.access.recent import Recent
 from broker.access.refused import Refused
 from broker.access.tokens import TokenDesk
 from broker.api.bodies import fields_of_body
@@ -35,6 +36,7 @@ LARGEST_FORM = 8192
 
 _RECOVERY = "unauthorized_recovery"
 _LONGEST_WAIT_S = 10.0
+_TELL_EVERY_S = 3600.0
 _NOBODY = bytes(32)
 """Stands in for the stored hash of an unknown credential, so that both cost the same time."""
 
@@ -83,6 +85,7 @@ class MachineHandlers:
         self._machines = machines
         self._key_hash_key = key_hash_key
         self._clock = clock
+        self._told = Recent(_TELL_EVERY_S)
         self._grants = {"refresh_token": self._refresh, **grants}
 
     async def token(self, call: Call) -> Response:
@@ -141,8 +144,20 @@ class MachineHandlers:
         """Return whose credential this is, where it still counts."""
         holder = self._counting(self._proven(call, key), call.now_s)
         call.client = holder.client.name
-        self._gate.read(holder.client, call.ticks_s)
+        try:
+            self._gate.read(holder.client, call.ticks_s, holder.machine)
+        except Refused:
+            self._tell(call, holder)
+            raise
         return holder
+
+    def _tell(self, call: Call, holder: _Holder) -> None:
+        """Have the log name a machine that asks without end, once an hour."""
+        machine, client, account = holder
+        if not self._told.has(machine.key_id, call.ticks_s):
+            self._told.add(machine.key_id, call.ticks_s)
+            names = {"client": client.name, "machine": machine.id, "account": account.name}
+            _log.warning("asked_without_end", **names, peer=call.peer, todo="look at its clock")
 
     def _counting(self, machine: Machine | None, now_s: float) -> _Holder:
         """Return client and account of a credential as they are now.

@@ -1,4 +1,4 @@
-"""Storms at ``/oauth/token``: no exchange, no memory, and an answer for everybody else, the same address included."""
+"""Storms at ``/oauth/token``: no exchange, no memory, and whoever is beside them is answered as ever."""
 
 import pytest
 
@@ -13,8 +13,8 @@ TEN_SECONDS = 400
 """Posts of a Codex that goes on without end."""
 
 STATUSES = {
-    "proactive": {200},
-    "recovery": {200},
+    "proactive": {200, 429},
+    "recovery": {200, 429},
     "revoked": {401},
     "removed": {401},
     "rubbish": {400},
@@ -76,23 +76,25 @@ def test_recovery_asks_the_backend_once_however_many_storm(sky, issuer):
     """One question in a minute for the account, and no exchange, since the backend takes the token."""
     sky.daemon.hold(issuer.mint(age_s=3600), "asked")
     made = [
-        sky.daemon.call("client_add", name=f"asked-{number}", accounts=["asked"], scopes=["token"], machine=True)
+        sky.daemon.call(
+            "client_add", name=f"asked-{number}", accounts=["asked"], scopes=["token"], machine=True
+        )
         for number in range(3)
     ]
     before = len(usage_checks(issuer))
     for _ in range(RUN):
         for machine in made:
-            assert post(sky.daemon.url, machine["refresh_token"], reason="unauthorized_recovery").status == 200
+            assert (
+                post(sky.daemon.url, machine["refresh_token"], reason="unauthorized_recovery").status == 200
+            )
     assert len(usage_checks(issuer)) == before + 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_memory_does_not_grow_with_a_storm(sky, kind):
-    """After a first storm, which fills what is kept for reuse, further ones leave nothing behind."""
-    for size in (RUN, TEN_SECONDS):
-        with storming(sky, kind, posts=size, source=sky.address()):
-            pass
-    before = memory_kb(sky.daemon.process.pid)
-    with storming(sky, kind, posts=2 * TEN_SECONDS, source=sky.address()):
-        pass
+def test_memory_does_not_grow_with_storms(sky):
+    """After a first round, which fills what is kept for reuse, further ones leave nothing behind."""
+    for posts in (RUN, 100, TEN_SECONDS):
+        before = memory_kb(sky.daemon.process.pid)
+        for kind in KINDS:
+            with storming(sky, kind, posts=posts, source=sky.address()):
+                pass
     assert memory_kb(sky.daemon.process.pid) - before < 4096

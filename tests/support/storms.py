@@ -101,7 +101,7 @@ class Storm:
 
 
 @contextmanager
-def storming(  # noqa: PLR0913 - a storm's measures, each named at the call
+def storming(
     sky: Sky, kind: str, *, posts: int, source: str = "", per_s: float = 0.0, threads: int = 8
 ) -> Iterator[Storm]:
     """Post from several threads, each post a connection of its own; the end of the block waits for all.

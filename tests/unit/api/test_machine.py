@@ -5,6 +5,7 @@ import json
 import os
 
 import pytest
+from structlog.testing import capture_logs
 
 from broker.access.gate import Limits
 from broker.access.limits import Rate
@@ -286,6 +287,26 @@ async def test_a_storm_of_one_client_meets_its_own_limit():
         statuses = [(await world.refresh(credential)).status for _ in range(7)]
         assert statuses == [200] * 5 + [429] * 2
         assert (await world.get("/codex")).status == 429
+
+
+async def test_one_machine_of_a_client_does_not_use_up_what_its_others_have():
+    """What is beyond a credential's own limit costs its client nothing; the log names it once an hour."""
+    world = World()
+    world.account()
+    key = world.client()
+    sick, healthy = world.machine("sick"), world.machine("healthy")
+    limits = WIDE._replace(machine_reads=Rate(burst=3, per_s=0.01), reads=Rate(burst=6, per_s=0.01))
+    async with running(world, limits=limits):
+        with capture_logs() as logs:
+            statuses = [(await world.refresh(sick)).status for _ in range(20)]
+            world.ticks += 3599
+            await world.refresh(sick)
+        assert statuses == [200] * 3 + [429] * 17
+        assert [entry["event"] for entry in logs] == ["asked_without_end"]
+        assert (logs[0]["client"], logs[0]["machine"], logs[0]["account"]) == ("laptop", 1, "work1")
+        world.ticks -= 3599
+        read(await world.refresh(healthy))
+        assert (await world.get("/codex", key=key)).status == 200
 
 
 async def test_a_machine_ends_its_own_credential(world):

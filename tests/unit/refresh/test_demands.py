@@ -141,3 +141,12 @@ async def test_a_check_that_breaks_exchanges_nothing(world: World) -> None:
     with pytest.raises(RuntimeError):
         await demands.recovered(a_machine(), account)
     assert world.decisions() == []
+
+
+async def test_machines_and_accounts_that_are_gone_are_forgotten(world: World) -> None:
+    """What is remembered of each is bounded by how many there are, however many come and go."""
+    stand, account = await stand_of(world)
+    world.roster.put_machine(a_machine(account=account.id))
+    for number in range(2, 500):
+        stand.demands.served(a_machine(id=number, account=account.id), account)
+    assert len(stand.demands._served) <= 2 * world.roster.machine_count + 1
