@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,9 @@ import pytest
 
 from tests.support.backend import running_backend
 from tests.support.codex_cli import Codex, Release, releases
+from tests.support.internet import Internet, running_internet
 from tests.support.issuer import Issuer, Login, issuer_in_thread
+from tests.support.office import Enrolled, Office, running_office
 
 BIN = Path(sys.executable).parent
 LIMIT_S = 60
@@ -130,6 +132,42 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
                 CODEX_CACHE_MAX_AGE="0",
             )
             yield team
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """A running broker in which each test enrols machines of its own; shared by a module's tests."""
+    with running_office(tmp_path_factory.mktemp("office")) as running:
+        yield running
+
+
+@pytest.fixture
+def fetchtoken(tmp_path: Path) -> Callable[..., str]:
+    """Run our command as an enrolled machine would; return what it printed."""
+
+    def run(machine: Enrolled, *words: str) -> str:
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(tmp_path), **machine.remote}
+        done = subprocess.run(
+            [str(BIN / "codex-fetchtoken"), *words],
+            env=environment,
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_S,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def internet(tmp_path: Path) -> Iterator[Internet]:
+    """Every other host."""
+    with running_internet(tmp_path) as found:
+        yield found
 
 
 @pytest.fixture(params=releases(), ids=str)

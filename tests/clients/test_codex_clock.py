@@ -32,6 +32,7 @@ def requests(daemon):
     return asked, [line for line in lines if line["event"] == "asked_without_end"]
 
 
+@pytest.mark.trap("T42")
 def test_it_is_stopped_by_a_limit_and_works(daemon, codex):
     """Without the limit it would never reach the model; with it, it goes on with the token that it has."""
     client = {"name": f"ahead-{codex.home.parents[1].name}"[:60].rstrip("-_"), "scopes": ["token"]}

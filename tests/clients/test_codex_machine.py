@@ -70,6 +70,7 @@ def current(team, codex):
     return token
 
 
+@pytest.mark.trap("T4")
 def test_a_turn_with_an_expired_token(team, codex, machine, current):
     """Codex gets the token from the broker, keeps the very credential, and nothing goes upstream."""
     before, file = exchanges(team), machine.write(codex.home)
@@ -79,6 +80,7 @@ def test_a_turn_with_an_expired_token(team, codex, machine, current):
     assert exchanges(team) == before
 
 
+@pytest.mark.trap("T2")
 def test_provenance_alone_leads_to_the_broker(codex, machine, current):
     """No variable is set: the file says whose credential it is, and Codex goes there."""
     file = machine.write(codex.home, provenance=True)
@@ -87,6 +89,7 @@ def test_provenance_alone_leads_to_the_broker(codex, machine, current):
     assert held(file)["access_token"] == current
 
 
+@pytest.mark.trap("T19")
 @pytest.mark.usefixtures("current")
 def test_six_at_once_on_one_home(team, codex, machine):
     """All six turns succeed: a credential that never changes cannot have been used already."""
@@ -109,6 +112,7 @@ def test_a_rotation_in_mid_session(team, codex, machine, current):
     assert exchanges(team) == before
 
 
+@pytest.mark.trap("T12", "T14", "T18")
 @pytest.mark.parametrize("by", ["administrator", "itself"])
 def test_a_revoked_machine_is_told_so(team, codex, machine, current, by):
     """Codex says that its login was revoked; other machines and the account go on."""
@@ -122,11 +126,13 @@ def test_a_revoked_machine_is_told_so(team, codex, machine, current, by):
     run = codex.run(**machine.environment)
     assert run.returncode == 1
     assert "your refresh token was revoked" in run.stderr
+    assert "machine credential" not in run.stderr
     assert held(file)["refresh_token"] == machine.credential
     assert team.fetchtoken().strip() == current
     assert team.issuer.alive(current)
 
 
+@pytest.mark.trap("T13", "T18")
 @pytest.mark.usefixtures("current")
 def test_an_outage_is_no_end_of_a_login(codex, machine):
     """With nobody at the token endpoint Codex speaks of a failed refresh, not of logging in again."""
@@ -138,6 +144,7 @@ def test_an_outage_is_no_end_of_a_login(codex, machine):
     assert codex.run(**machine.environment).returncode == 0
 
 
+@pytest.mark.trap("T15")
 def test_a_token_that_the_backend_refuses_is_exchanged_once(team, codex, release):
     """However often Codex posts: one exchange, since the usage page refuses the token as well."""
     name = f"aged-{release}"

@@ -2,12 +2,13 @@
 
 It answers 401 to anything but the exact current bearer, streams one short reply to
 ``POST …/responses``, 404 to everything else, and stands in as token endpoint and proxy too,
-so that whatever a client would send elsewhere is seen here instead.
+so that whatever a client would send elsewhere is seen here instead. What shall happen while a session is
+going on happens between two of its requests: :meth:`Backend.meanwhile`.
 """
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +41,8 @@ class Backend:
         self.requests: list[Seen] = []
         self._current = Secret("")
         self._former = Secret("")
+        self._meanwhile: list[Callable[[], object]] = []
+        self._documents: dict[str, bytes] = {}
 
     def accept(self, access_token: str, *, elsewhere: str = "") -> None:
         """Take this bearer, and no other, from now on.
@@ -49,6 +52,25 @@ class Backend:
             elsewhere: one that counts everywhere but where a model is asked.
         """
         self._current, self._former = Secret(access_token), Secret(elsewhere)
+
+    def meanwhile(self, *actions: Callable[[], object]) -> None:
+        """Prolong the next session: the model wants a tool used, an action happens, it is asked again."""
+        self._meanwhile.extend(actions)
+
+    def serve(self, path: str, document: object) -> None:
+        """Answer a side service's path with this."""
+        self._documents[path] = json.dumps(document).encode()
+
+    def document_at(self, path: str) -> bytes | None:
+        """Return what a side service answers, or ``None`` where there is none."""
+        return self._documents.get(path)
+
+    def respond(self) -> bytes:
+        """Return the events of one answer; what is to happen before the next request has happened."""
+        if not self._meanwhile:
+            return _events(_MESSAGE)
+        self._meanwhile.pop(0)()
+        return _events(_TOOL_CALL)
 
     def is_good(self, bearer: Secret, path: str) -> bool:
         """Tell whether a bearer counts at a path."""
@@ -66,14 +88,23 @@ class Backend:
         return [seen for seen in self.requests if "oauth" in seen.path or "auth.openai.com" in seen.path]
 
 
-def _events() -> bytes:
-    """The three events of a complete answer."""
-    message = {
-        "type": "message",
-        "role": "assistant",
-        "id": "msg_1",
-        "content": [{"type": "output_text", "text": REPLY}],
-    }
+_MESSAGE = {
+    "type": "message",
+    "role": "assistant",
+    "id": "msg_1",
+    "content": [{"type": "output_text", "text": REPLY}],
+}
+_TOOL_CALL = {
+    "type": "function_call",
+    "id": "fc_1",
+    "call_id": "call_1",
+    "name": "update_plan",
+    "arguments": '{"plan":[{"step":"go on","status":"in_progress"}]}',
+}
+
+
+def _events(item: dict[str, Any]) -> bytes:
+    """Return the three events of a complete answer."""
     usage = {
         "input_tokens": 1,
         "input_tokens_details": None,
@@ -83,7 +114,7 @@ def _events() -> bytes:
     }
     events: list[dict[str, Any]] = [
         {"type": "response.created", "response": {"id": "resp_1"}},
-        {"type": "response.output_item.done", "item": message},
+        {"type": "response.output_item.done", "item": item},
         {"type": "response.completed", "response": {"id": "resp_1", "usage": usage}},
     ]
     return "".join(f"event: {each['type']}\ndata: {json.dumps(each)}\n\n" for each in events).encode()
@@ -100,7 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.backend.is_good(bearer, path):
             status, body = 401, b'{"error":{"message":"not the current bearer","code":"token_expired"}}'
         elif (self.command, path) == ("POST", "/v1/responses"):
-            status, body = 200, _events()
+            status, body = 200, self.backend.respond()
+        elif (document := self.backend.document_at(path)) is not None:
+            status, body = 200, document
         else:
             status, body = 404, b"{}"
         self.backend.requests.append(

@@ -9,14 +9,16 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.support.backend import Backend
+from tests.support.backend import REPLY, Backend
 from tests.support.need import missing
 
-__all__ = ["LIMIT_S", "Codex", "Release", "releases"]
+__all__ = ["LIMIT_S", "Codex", "Release", "releases", "worked"]
 
 LIMIT_S = 90
 """Longest run of one ``codex exec``; it takes half a second."""
@@ -88,10 +90,24 @@ class Codex:
         """Let it take the bearer from ``auth.json``."""
         self._configure("requires_openai_auth = true\n")
 
-    def use_command(self, command: str, *arguments: str) -> None:
-        """Let it take the bearer from a command's output."""
+    def use_command(
+        self, command: str, *arguments: str, headers: dict[str, str] | None = None, more: str = ""
+    ) -> None:
+        """Let it take the bearer from a command's output.
+
+        Args:
+            command: its name or path.
+            *arguments: its own.
+            headers: to send beside the bearer.
+            more: lines about the command.
+        """
+        pairs = ", ".join(
+            f"{json.dumps(key)} = {json.dumps(value)}" for key, value in (headers or {}).items()
+        )
         self._configure(
+            f"http_headers = {{ {pairs} }}\n"
             f"[model_providers.fake.auth]\ncommand = {json.dumps(command)}\nargs = {json.dumps(arguments)}\n"
+            + more
         )
 
     def _configure(self, provider: str) -> None:
@@ -131,24 +147,58 @@ class Codex:
 
     def status(self) -> subprocess.CompletedProcess[str]:
         """Run ``codex login status``, which speaks on standard error."""
-        return self._do("login", "status")
+        return self.do("login", "status")
 
     def logout(self, **extra: str) -> subprocess.CompletedProcess[str]:
         """Run ``codex logout``."""
-        return self._do("logout", **extra)
+        return self.do("logout", **extra)
 
     def run(self, prompt: str = "hi", **extra: str) -> subprocess.CompletedProcess[str]:
         """Run ``codex exec`` to its end; ``extra`` goes into its environment."""
-        return self._do("exec", "--skip-git-repo-check", prompt, **extra)
+        return self.do(*_exec(prompt), **extra)
 
-    def _do(self, *words: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    def do(self, *words: str, said: str = "", **extra: str) -> subprocess.CompletedProcess[str]:
+        """Run any command to its end.
+
+        Args:
+            *words: of the command.
+            said: on its standard input.
+            **extra: goes into its environment.
+        """
+        heard = {"input": said} if said else {"stdin": subprocess.DEVNULL}
         return subprocess.run(
             [self.binary, *words],
             env=self.environment(extra),
             cwd=self.home,
-            stdin=subprocess.DEVNULL,
+            **heard,
             capture_output=True,
             text=True,
             check=False,
             timeout=LIMIT_S,
         )
+
+    @contextmanager
+    def started(self, *words: str, **extra: str) -> Iterator[subprocess.Popen[str]]:
+        """Start ``codex exec``, or any command, with its outputs in one; it is killed at the block's end."""
+        with subprocess.Popen(
+            [self.binary, *(words or _exec("hi"))],
+            env=self.environment(extra),
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+
+def worked(run: subprocess.CompletedProcess[str]) -> bool:
+    """Tell whether a turn came to its end, with the backend's reply on standard output."""
+    return (run.returncode, run.stdout.strip()) == (0, REPLY)
+
+
+def _exec(prompt: str) -> tuple[str, ...]:
+    return "exec", "--skip-git-repo-check", prompt

@@ -26,6 +26,7 @@ def read(response):
     return json.loads(response.content_bytes)
 
 
+@pytest.mark.trap("T1", "T4")
 @pytest.mark.parametrize("form", [False, True])
 async def test_a_machine_gets_the_token_and_keeps_its_credential(world, form):
     """As JSON or as a form: access and id token of the account, and the very credential that was sent."""
@@ -41,6 +42,7 @@ async def test_a_machine_gets_the_token_and_keeps_its_credential(world, form):
     assert (response.headers["Cache-Control"], response.headers["Pragma"]) == ("no-store", "no-cache")
 
 
+@pytest.mark.trap("T6")
 async def test_there_is_always_an_id_token_of_jwt_shape(world):
     """Codex refuses an answer whose id token is none, so one is made where the issuer gave none."""
     world.account(id_token=None)
@@ -70,6 +72,7 @@ ENDED = {
 }
 
 
+@pytest.mark.trap("T12")
 @pytest.mark.parametrize(("machine", "client", "code"), ENDED.values(), ids=ENDED)
 async def test_what_ended_is_said_so_that_codex_tells_its_user(world, machine, client, code):
     """401 with the code that Codex shows as revoked or expired, in each place where a client may look."""
@@ -90,6 +93,7 @@ async def test_an_unknown_credential_is_a_revoked_one(world):
     assert problem(await world.refresh(cut)) == "invalid_grant"
 
 
+@pytest.mark.trap("T5", "T13")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -108,6 +112,27 @@ async def test_an_account_in_trouble_is_never_the_end_of_a_login(world, changes)
     assert problem(response) in ("login_required", "unavailable", "sealed")
 
 
+@pytest.mark.trap("T5")
+async def test_a_token_is_handed_out_with_six_minutes_left_and_not_with_less(world):
+    """Codex takes one with five minutes left as good as ended, and asks again without end."""
+    world.account(expires_at=int(NOW) + 360)
+    assert read(await world.refresh(world.machine()))["expires_in"] == 360
+    world.account(expires_at=int(NOW) + 359)
+    assert (await world.refresh(world.machine("other"))).status == 503
+
+
+@pytest.mark.trap("T7")
+@pytest.mark.parametrize(
+    "path", ["/oauth/token", "/oauth/token/", "/oauth//token", "/oauth/revoke/", "/oauth"]
+)
+async def test_nobody_is_sent_elsewhere(world, path):
+    """No route of the broker's redirects: Codex follows none, and gives its turn up."""
+    response = await world.post(path, {"grant_type": "refresh_token", "refresh_token": world.machine()})
+    assert response.status in {200, 404}
+    assert "Location" not in response.headers
+
+
+@pytest.mark.trap("T13")
 async def test_a_disabled_account_is_no_end_either(world):
     """403 without one of the three codes is transient to Codex: an administrator may enable it again."""
     world.account(disabled=True)
@@ -115,6 +140,7 @@ async def test_a_disabled_account_is_no_end_either(world):
     assert (response.status, problem(response)) == (403, "account_disabled")
 
 
+@pytest.mark.trap("T8", "T15")
 async def test_no_reason_but_a_refused_token_is_looked_into(world):
     """Proactive, scheduled, forced and unknown reasons, or none, cost no question and no exchange."""
     credential = world.machine()
@@ -217,6 +243,7 @@ async def test_guessing_is_bounded_and_a_good_machine_goes_on():
         read(await world.refresh(credential))
 
 
+@pytest.mark.trap("T15")
 async def test_a_storm_of_a_revoked_machine_leaves_others_alone():
     """Twenty-one posts a failing run are no guesses: they cost the address nothing."""
     world = World()
@@ -231,6 +258,7 @@ async def test_a_storm_of_a_revoked_machine_leaves_others_alone():
         assert (await world.get("/codex", key=key)).status == 200
 
 
+@pytest.mark.trap("T15")
 async def test_a_storm_of_dead_credentials_leaves_others_alone():
     """A machine that was removed, or holds rubbish, posts the same again: nobody beside it is held up."""
     world = World()
@@ -276,6 +304,7 @@ async def test_a_machine_that_ended_is_told_so_beside_a_guesser_too():
             assert problem(await world.refresh(dead)) == "refresh_token_invalidated"
 
 
+@pytest.mark.trap("T15")
 async def test_a_storm_of_one_client_meets_its_own_limit():
     """Reads are counted over all ways in; the answer is 429, which Codex takes for passing."""
     world = World()

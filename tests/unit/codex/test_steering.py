@@ -104,6 +104,7 @@ def test_plain_http_on_this_machine_will_do():
     assert steering(None, broker="http://127.0.0.1:7455", asked=True).base == "http://127.0.0.1:7455"
 
 
+@pytest.mark.trap("T24", "T25")
 def test_both_variables_are_set_and_whose_they_are():
     """The complete URLs, below the broker's path."""
     assert steered_environment({"HOME": "/h"}, BROKER) == {

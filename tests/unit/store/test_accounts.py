@@ -139,6 +139,7 @@ async def test_a_new_login_ends_every_state(store, sql, state):
     assert replaced.refresh_token == Secret("rt-new")
 
 
+@pytest.mark.trap("T9")
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

@@ -79,6 +79,7 @@ async def test_profile_follows_the_answer(store, armed):
     assert (kept.plan_type, kept.email) == ("team", "someone@example.com")
 
 
+@pytest.mark.trap("T9")
 @pytest.mark.parametrize(
     "changes", [{"account_id": "acct-9"}, {"user_id": "user-9"}], ids=["account", "user"]
 )
