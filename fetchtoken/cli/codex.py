@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import string
 import sys
 from typing import Annotated
 
@@ -11,8 +13,14 @@ from fetchtoken.cli.caller import caller_of
 from fetchtoken.commands import codex_setup, codex_shown, codex_undo
 from fetchtoken.commands.codex_plan import MODES, Wish, source_for
 from fetchtoken.commands.unattended import own_path
+from fetchtoken.domain.errors import ConfigError
+from fetchtoken.settings import Settings
+from fetchtoken.sources.machine import machine_name
 
 __all__ = ["register"]
+
+_NAME = frozenset(string.ascii_letters + string.digits + "._-")
+_LONGEST = 64
 
 codex = typer.Typer(help="Set up the Codex CLI to use these tokens.")
 
@@ -27,7 +35,12 @@ def setup(
     *,
     mode: Annotated[
         str,
-        typer.Option("--mode", metavar="MODE", autocompletion=_modes, help="How: file or command. [file]"),
+        typer.Option(
+            "--mode", metavar="MODE", autocompletion=_modes, help="How: file, command or endpoint. [file]"
+        ),
+    ] = "",
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="With endpoint: what the broker calls this Codex.")
     ] = "",
     show: Annotated[
         bool, typer.Option("--print", help="Show what would be written, without secrets; change nothing.")
@@ -43,6 +56,9 @@ def setup(
     With command it gets a model provider in config.toml, for whose bearer it
     runs codex-fetchtoken.
 
+    With endpoint it gets a credential of its own in auth.json, with which it
+    refreshes at the broker by itself.
+
     Nothing to do for the local source: Codex and this command use the same login there.
     """
     caller = caller_of(context)
@@ -54,11 +70,24 @@ def setup(
         note("to bring Codex another machine's token: --source remote or --source ssh before codex setup")
         return
     program = own_path(sys.argv, caller.environ.get("PATH", ""))
-    wish = Wish(mode or MODES[0], source, force, program)
+    wish = Wish(mode or MODES[0], source, force, program, _machine(settings, name, mode))
     if show:
         caller.print(codex_shown.shown(settings, wish, note).removesuffix("\n"))
-    else:
-        codex_setup.setup(settings, wish, note)
+    elif variables := codex_setup.setup(settings, wish, note):
+        note("Codex must be started with these variables; codex-fetchtoken exec sets them by itself")
+        caller.print(codex_shown.shell_lines(variables).removesuffix("\n"))
+
+
+def _machine(settings: Settings, name: str, mode: str) -> str:
+    if not name:
+        return machine_name(socket.gethostname(), settings.codex_home)
+    if mode != "endpoint":
+        raise ConfigError("--name does nothing without --mode endpoint", hint="leave --name out")
+    if len(name) > _LONGEST or not _NAME.issuperset(name):
+        raise ConfigError(
+            f"--name: {name[:80]!r} is not allowed", hint="use 1 to 64 of letters, digits and ._-"
+        )
+    return name
 
 
 @codex.command()

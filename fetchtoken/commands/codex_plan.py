@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fetchtoken.codex.config_change import ConfigChange, restored
@@ -16,17 +16,20 @@ from fetchtoken.codex.timer_unit import TIMER, crontab_line, is_ours, unit_texts
 from fetchtoken.codex.toml_text import Key, parsed
 from fetchtoken.codex.user_manager import UserManager
 from fetchtoken.commands.asking import Note
-from fetchtoken.commands.sync import check_target, fetched
+from fetchtoken.commands.codex_machine import check_place, overrides
+from fetchtoken.commands.sync import fetched, read_login
 from fetchtoken.commands.unattended import fleeting, source_words
 from fetchtoken.domain.digest import sha256_hex
 from fetchtoken.domain.errors import ConfigError, NotFound
 from fetchtoken.domain.token import Token
 from fetchtoken.files.guard import read_text
+from fetchtoken.formats.codex import AuthFile
 from fetchtoken.settings import Settings
+from fetchtoken.sources.machine import broker_base
 
 __all__ = ["MODES", "Plan", "Wish", "base_text", "config_path", "plan_for", "source_for"]
 
-MODES = ("file", "command")
+MODES = ("file", "command", "endpoint")
 
 _FORCE = "--force goes on, until codex-fetchtoken codex undo"
 
@@ -40,12 +43,14 @@ class Wish:
         source: ``remote`` or ``ssh``.
         force: put aside what the user has of their own.
         program: the absolute path of our command.
+        machine: what the broker is to call this Codex home, for ``endpoint``.
     """
 
     mode: str
     source: str
     force: bool
     program: str
+    machine: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,14 @@ class Plan:
         token: the source's, as of now.
         keys: of ``config.toml``, to be set.
         timer: to keep ``auth.json`` fresh, or ``None``.
+        variables: that Codex is to be started with.
     """
 
     wish: Wish
     token: Token
     keys: Mapping[Key, Any]
-    timer: Timer | None
+    timer: Timer | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def source_for(settings: Settings, mode: str) -> str:
@@ -74,6 +81,13 @@ def source_for(settings: Settings, mode: str) -> str:
     if mode and mode not in MODES:
         raise ConfigError(f"--mode: {mode[:80]!r} is not allowed", hint=f"use {' or '.join(MODES)}")
     source = next((name for name in settings.sources if name != "local"), "")
+    if mode == "endpoint" and source == "ssh":
+        if "remote" not in settings.sources:
+            raise ConfigError(
+                "--mode endpoint is for a broker, and the source is ssh",
+                hint="--source remote and CODEX_REMOTE_URL, or another --mode",
+            )
+        return "remote"
     if mode and not source:
         raise ConfigError(
             f"--mode {mode} brings Codex another machine's token, and the source is local",
@@ -109,21 +123,32 @@ def plan_for(settings: Settings, wish: Wish, former: Record | None, manager: Use
     text, _ = base_text(read_config(path) or "", former.configs if former else (), path)
     config = parsed(text, path)
     auth = os.path.join(settings.codex_home, "auth.json")
-    held = check_target(auth) if wish.mode == "file" else None
+    variables = overrides(settings) if wish.mode == "endpoint" else {}
+    held = _held(settings, wish, former)
     token = fetched(settings, wish.source, note)
     words = source_words(settings, wish.source, token)
     if wish.mode == "command":
         _refuse_foreign(config, path, wish)
         _say_command(settings, wish, config, note)
         keys = provider_keys(config, path, command=wish.program, words=words, account_id=token.account_id)
-        return Plan(wish, token, keys, None)
+        return Plan(wish, token, keys)
     if held is not None and held.account_id not in ("", token.account_id) and not wish.force:
         raise ConfigError(
             f"{auth} holds account {held.account_id}, and the {wish.source} source gave {token.account_id}",
             hint="--account NAME, or --force to replace it",
         )
     keys = _login_keys(config, path, token, note, force=wish.force)
-    return Plan(wish, token, keys, _timer(settings, wish, words, former, manager))
+    timer = _timer(settings, wish, words, former, manager) if wish.mode == "file" else None
+    return Plan(wish, token, keys, timer, variables)
+
+
+def _held(settings: Settings, wish: Wish, former: Record | None) -> AuthFile | None:
+    """Return what is in ``auth.json``, where it can go."""
+    if wish.mode == "command":
+        return None
+    own = [broker_base(settings.remote_url)] if wish.mode == "endpoint" else []
+    check_place(settings, *own, *([former.issuer] if former and former.issuer else []))
+    return read_login(os.path.join(settings.codex_home, "auth.json"))
 
 
 def _refuse_foreign(config: Mapping[str, Any], path: str, wish: Wish) -> None:

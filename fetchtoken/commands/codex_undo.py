@@ -7,12 +7,14 @@ from dataclasses import replace
 
 from fetchtoken.codex.setup_record import Record, records
 from fetchtoken.commands.asking import Note
+from fetchtoken.commands.codex_machine import retire
 from fetchtoken.commands.codex_plan import config_path
 from fetchtoken.commands.codex_setup import manager_for
 from fetchtoken.commands.codex_steps import remove_timer, rewrite_config
-from fetchtoken.commands.sync import clear
+from fetchtoken.commands.sync import clear, fetched
 from fetchtoken.domain.errors import FetchTokenError
 from fetchtoken.domain.instants import to_rfc3339
+from fetchtoken.domain.token import Token
 from fetchtoken.settings import Settings
 from fetchtoken.sources.local import load
 
@@ -28,6 +30,7 @@ def undo(settings: Settings, note: Note) -> None:
 
     Raises:
         ConfigError: ``config.toml`` is not TOML any more.
+        FetchTokenError: the broker does not confirm that a credential has ended; all else is undone.
         Unsafe: files cannot be written.
         Unavailable: another program holds a lock.
         Malformed: the record is damaged.
@@ -41,10 +44,21 @@ def undo(settings: Settings, note: Note) -> None:
         store.write(record)
         if record.timer:
             remove_timer(manager_for(settings), record.timer, note)
-            store.write(replace(record, timer=None))
+            record = replace(record, timer=None)
+            store.write(record)
+        if record.machine:
+            record = retire(settings, store, record, _token(settings, note), note, insist=True)
         clear(settings.codex_home)
         _say_login(settings, record, note)
         store.forget()
+
+
+def _token(settings: Settings, note: Note) -> Token | None:
+    """Return the broker's token, where it gives one: what Codex is left with should last."""
+    try:
+        return fetched(settings, "remote", note)
+    except FetchTokenError:
+        return None
 
 
 def _say_login(settings: Settings, record: Record, note: Note) -> None:

@@ -18,7 +18,7 @@ from fetchtoken.formats.codex import ACCESS_ONLY, AuthFile, access_only_document
 from fetchtoken.settings import Settings
 from fetchtoken.sources import remote, ssh
 
-__all__ = ["check_target", "clear", "fetched", "merged_document", "put", "sync"]
+__all__ = ["check_target", "clear", "fetched", "merged_document", "put", "read_login", "sync"]
 
 _OF_A_LOGIN = ("oauth_provenance", "login_owner_id")
 """Keys that belong to the login that was there, not to the file."""
@@ -44,7 +44,7 @@ def sync(settings: Settings, note: Note, *, codex_home: str, adopted: bool) -> N
     """
     home = codex_home or settings.codex_home
     path = os.path.join(home, "auth.json")
-    held = _read(path)
+    held = read_login(path)
     if adopted and (held is None or held.kind != ACCESS_ONLY or _credential(held)):
         note(f"nothing to do: {path} is not access-only")
         return
@@ -68,7 +68,7 @@ def check_target(path: str) -> AuthFile | None:
         Unsafe: it holds a credential that would be lost, or cannot be replaced safely.
         Malformed: it cannot be read.
     """
-    held = _read(path)
+    held = read_login(path)
     _check_replaceable(path, held)
     return held
 
@@ -140,7 +140,7 @@ def merged_document(before: dict[str, object], new: dict[str, object]) -> dict[s
     return {**before, **new, "tokens": {**tokens, **added}}
 
 
-def _read(path: str) -> AuthFile | None:
+def read_login(path: str) -> AuthFile | None:
     """Return what the file holds, or ``None`` where there is none or an empty one."""
     try:
         return parse_auth_file(read_private(path), path)
@@ -152,9 +152,12 @@ def _check_replaceable(path: str, held: AuthFile | None) -> None:
     if held is None:
         return
     if what := _credential(held):
+        of_broker = held.refresh_token.reveal().startswith("cbr_")
         raise Unsafe(
             f"{path} holds {what}, which would be lost",
-            hint="codex-broker account adopt FILE on the broker's machine, or codex logout",
+            hint="codex-fetchtoken codex undo, or codex-fetchtoken logout: it is a broker's"
+            if of_broker
+            else "codex-broker account adopt FILE on the broker's machine, or codex logout",
         )
     if os.stat(path).st_nlink > 1:
         raise Unsafe(f"{path} is hard-linked, so its other name would go stale", hint=f"ls -li {path}")

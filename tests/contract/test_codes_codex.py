@@ -1,6 +1,7 @@
 """Exit codes of ``codex setup`` and ``codex undo``: a real broker, and a machine that has its key."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,11 @@ def _(stage: Stage) -> Ran:
     return stage.setup(*COMMAND)
 
 
+@case(FETCHTOKEN, 0, "codex setup --mode endpoint", says="export CODEX_REVOKE_TOKEN_URL_OVERRIDE=", notes=4)
+def _(stage: Stage) -> Ran:
+    return stage.setup("--mode", "endpoint", "--name", stage.home.parent.name[:60])
+
+
 @case(FETCHTOKEN, 0, "codex setup --print", says="ExecStart=")
 def _(stage: Stage) -> Ran:
     ran = stage.setup("--print")
@@ -120,10 +126,36 @@ def _(stage: Stage) -> Ran:
     return stage.setup(CODEX_REMOTE_API_KEY=(stage.home / "key").read_text())
 
 
+@case(
+    FETCHTOKEN, 2, "codex setup: an endpoint, and the source is ssh", says="the source is ssh", hint="remote"
+)
+def _(stage: Stage) -> Ran:
+    return stage.fetch("--source", "ssh", "codex", "setup", "--mode", "endpoint")
+
+
+@case(
+    FETCHTOKEN, 2, "codex setup: a variable leads Codex elsewhere", says="leads Codex elsewhere", hint="unset"
+)
+def _(stage: Stage) -> Ran:
+    elsewhere = {"CODEX_REFRESH_TOKEN_URL_OVERRIDE": "https://elsewhere.example"}
+    return stage.setup("--mode", "endpoint", **elsewhere)
+
+
 @case(FETCHTOKEN, 5, "codex setup: broker down", says="127.0.0.1")
 def _(stage: Stage) -> Ran:
     with closed_port() as port:
         return stage.setup(*COMMAND, CODEX_REMOTE_URL=f"http://127.0.0.1:{port}")
+
+
+@case(FETCHTOKEN, 5, "codex undo: the broker does not end the credential", says="cannot connect", notes=1)
+def _(stage: Stage) -> Ran:
+    assert stage.setup("--mode", "endpoint", "--name", "left").code == 0
+    with closed_port() as port:
+        dead = f"http://127.0.0.1:{port}"
+        [record] = (stage.home / ".local/state/codex-fetchtoken").glob("*.json")
+        for file in (record, stage.auth_file):
+            file.write_text(re.sub(r"http://127\.0\.0\.1:\d+", dead, file.read_text()))
+        return stage.fetch("codex", "undo")
 
 
 @case(FETCHTOKEN, 6, "codex setup: the key is refused", says="refused the request")

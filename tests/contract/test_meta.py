@@ -447,14 +447,17 @@ ACCOUNTS = [
 CODEX = [
     "0 codex setup",
     "0 codex setup --mode command",
+    "0 codex setup --mode endpoint",
     "0 codex setup --print",
     "0 codex setup: the source is local",
     "0 codex undo",
     "0 codex undo: nothing was set up",
     "2 codex setup: a model_provider of one's own",
     "2 codex setup: Codex keeps its login in the keyring",
+    "2 codex setup: an endpoint, and the source is ssh",
     "2 codex setup: config.toml is not TOML",
     "5 codex setup: broker down",
+    "5 codex undo: the broker does not end the credential",
     "6 codex setup: the key is refused",
     "8 codex setup: the file holds a refresh token",
 ]

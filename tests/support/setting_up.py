@@ -62,6 +62,15 @@ class Desk(World):
         self._log = recording_systemctl(directory, fails=fails)
         self.environ["PATH"] = str(directory)
 
+    def ask(self, url: str, key: str) -> None:
+        """Name the broker in the user's settings."""
+        self.write("key", key, mode=0o600)
+        self.write(
+            ".config/codex-fetchtoken/scorpiox-env.txt",
+            f"CODEX_TOKEN_SOURCE=remote\nCODEX_REMOTE_URL={url}\nCODEX_REMOTE_API_KEY_FILE={self.home}/key\n",
+            mode=0o600,
+        )
+
     @property
     def asked(self) -> list[str]:
         """What the service manager was asked, but whether it is there."""
@@ -104,11 +113,5 @@ def at_desk(root: Path) -> Iterator[Desk]:
     """A desk whose broker answers any number of times."""
     desk = Desk(root)
     with Broker(*[http(200, answer(desk.bearer)) for _ in range(40)]) as broker:
-        desk.write("key", KEY, mode=0o600)
-        desk.write(
-            ".config/codex-fetchtoken/scorpiox-env.txt",
-            f"CODEX_TOKEN_SOURCE=remote\nCODEX_REMOTE_URL=http://127.0.0.1:{broker.port}\n"
-            f"CODEX_REMOTE_API_KEY_FILE={desk.home}/key\n",
-            mode=0o600,
-        )
+        desk.ask(f"http://127.0.0.1:{broker.port}", KEY)
         yield desk
