@@ -102,7 +102,7 @@ def show(
 
 def _machine_line(machine: dict[str, Any]) -> str:
     used = f"used {machine['last_used_at']}" if machine["last_used_at"] else "not used yet"
-    return f"{machine['machine']} for {machine['account']} ({machine['state']}; {used})"
+    return f"{machine['machine']} {machine['name']} for {machine['account']} ({machine['state']}; {used})"
 
 
 @client.command()

@@ -14,6 +14,7 @@ from fetchtoken.files.guard import check_private, read_text, writable_by_others
 from fetchtoken.files.lock import is_locked
 from fetchtoken.formats.codex import AuthFile, parse_auth_file
 from fetchtoken.settings import Settings
+from fetchtoken.settings.keys import is_steered
 
 __all__ = ["check_directories", "check_environment", "check_files", "check_settings", "check_store"]
 
@@ -160,6 +161,8 @@ def check_environment(settings: Settings) -> list[Check]:
         if text is not None and not text.strip():
             detail = f"{key} is empty, and Codex takes that for the address"
             found.append(Check(name, ok=False, detail=detail, code=2, hint=f"unset {key}"))
+        elif text is not None and is_steered(environ, key, text):
+            found.append(passed(name, f"{key} is set by the exec around this, for Codex alone"))
         elif text is not None or settings.origin(key):
             found.append(passed(name, f"{key} is set: tokens of a login go to that address"))
     for key, effect in _BEATS.items():

@@ -75,7 +75,8 @@ def problem(peer: str, response: Response, account: str) -> FetchTokenError:
         account: the name that was asked for, or an empty string.
     """
     status = response.status
-    code = (json_object(response.body) or {}).get("code")
+    said = (json_object(response.body) or {}).get("code")
+    code = said if isinstance(said, str) else ""
     if status in (400, 404, 405) and (code in _TOO_OLD or status != 400):
         return NotFound(
             f"{peer} gives no machine credentials for API keys ({status})",

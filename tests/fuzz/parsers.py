@@ -35,6 +35,7 @@ from fetchtoken.oauth.messages import error_code, parse_tokens
 from fetchtoken.oauth.outcome import Answer, classify
 from fetchtoken.oauth.spawn import FRAME_HEADER, encode_frame, read_frame
 from fetchtoken.settings.envfile import EnvFile, parse_lines
+from fetchtoken.sources import machine_answer
 from fetchtoken.sources.remote_answer import problem, token_of
 from fetchtoken.sources.ssh_answer import token_of_command, token_of_file
 from fetchtoken.ssh.run import Done
@@ -133,6 +134,15 @@ def _broker_answer(data: bytes, chance: Random) -> None:
         token_of("https://broker.example", response, chance.choice(("", "work")))
     else:
         _said(problem("https://broker.example", response, "work"))
+
+
+def _machine_answer(data: bytes, chance: Random) -> None:
+    status = chance.choice((200, 200, 200, 400, 401, 403, 404, 405, 429, 503))
+    response = Response(status=status, headers={}, body=data, complete=True)
+    if status == 200:
+        machine_answer.credential_of("broker", response, chance.choice(("", "work")))
+    else:
+        _said(machine_answer.problem("broker", response, "work"))
 
 
 def _ssh_answer(data: bytes, chance: Random) -> None:
@@ -259,6 +269,13 @@ def _journal_seeds() -> list[bytes]:
 _LIVE = jwt()
 _TOKEN = {"access_token": _LIVE, "refresh_token": "rt_vector", "id_token": _LIVE, "expires_in": 1}
 _BROKER = {"access_token": _LIVE, "account": "work", "account_id": "a", "plan_type": "pro", "tokens": {}}
+_EXCHANGED = {
+    "access_token": new_key("cbr", bytes).text.reveal(),
+    "issued_token_type": "urn:ietf:params:oauth:token-type:refresh_token",
+    "expires_at": "2026-12-26T10:11:12Z",
+    "machine": 7,
+    "token": _BROKER,
+}
 _STATE = Secret("s" * 43)
 _CALLBACK = f"http://127.0.0.1:1455/auth/callback?code=ac_1234567890123456&state={_STATE.reveal()}"
 _DEVICE = {"device_auth_id": "d", "user_code": "ABCD-12345", "interval": "5"}
@@ -306,6 +323,12 @@ PARSERS = [
         "answers of a broker",
         [json.dumps(value).encode() for value in (_BROKER, {"code": "login_required"})],
         _broker_answer,
+        (FetchTokenError,),
+    ),
+    Parser(
+        "answers of a broker that exchanges keys",
+        [json.dumps(value).encode() for value in (_EXCHANGED, {"code": "too_many_machines"})],
+        _machine_answer,
         (FetchTokenError,),
     ),
     Parser(

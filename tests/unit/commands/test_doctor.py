@@ -328,6 +328,16 @@ def test_an_empty_override_is_a_trap(world, key):
     assert (code, found["first"]) == (2, f"unset {key}")
 
 
+def test_what_an_exec_set_is_codex_s(world):
+    """Below exec it is said whose the variable is: no token of ours goes there."""
+    put(world, "Codex", jwt(864_000, age_s=1, iss="x"))
+    key, base = "CODEX_REFRESH_TOKEN_URL_OVERRIDE", "https://broker.example"
+    world.environ |= {key: base + "/oauth/token", "CODEX_FETCHTOKEN_STEERED_TO": base}
+    _, found = seen(world)
+    told = [one["detail"] for one in checks(found, "environment") if key in one["detail"]]
+    assert told == [f"{key} is set by the exec around this, for Codex alone"]
+
+
 @pytest.mark.parametrize("key", ["CODEX_ACCESS_TOKEN", "CODEX_API_KEY"])
 def test_a_variable_that_beats_every_login(world, key):
     """Exit 2, naming the variable and never its value."""

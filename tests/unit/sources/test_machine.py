@@ -157,6 +157,13 @@ def test_a_refusal_is_the_error_that_it_is_for_a_token(tmp_path, status, code, e
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize("code", [["unavailable"], {"a": 1}, 5, None])
+def test_a_refusal_with_an_odd_code_is_judged_by_its_status(tmp_path, code):
+    """Whatever stands there, it is an error of ours and no bug."""
+    with Broker(http(400, {"code": code})) as broker, pytest.raises(Malformed):
+        asked(tmp_path, broker)
+
+
 def test_a_redirect_is_not_followed(tmp_path):
     """The key goes to the broker that is configured, and nowhere that it names."""
     with (
