@@ -12,6 +12,7 @@ from broker.admin.service import AdminService
 from broker.domain.roster import Roster
 from broker.issuer.usage import is_refused
 from broker.ops.backup import DRAFT
+from broker.ops.devices import Devices
 from broker.ops.drafts import sweep_drafts
 from broker.ops.enrolment import Enrolment
 from broker.ops.home import Home
@@ -60,6 +61,7 @@ class Parts:
     """The certificate with which https is served here, if it is."""
     enrolment: Enrolment
     machinery: Machinery
+    devices: Devices
     service: AdminService
 
 
@@ -155,6 +157,7 @@ async def opened(
             tls=desk.tls,
             enrolment=Enrolment(store, roster, marks),
             machinery=Machinery(store, roster, demands, marks, clock),
+            devices=Devices(store, roster, marks, clock),
             service=AdminService(desk),
         )
     finally:

@@ -105,6 +105,7 @@ async def serve(  # noqa: PLR0913 - what a daemon is started with, named at the 
             health=health,
             enrolment=parts.enrolment,
             machines=parts.machinery,
+            devices=parts.devices,
             key_hash_key=parts.store.api_key_hash_key,
             lines=lines,
             hosts=known_hosts(settings.server.public_url, listener.getsockname()[1]),

@@ -36,11 +36,13 @@ class Limits(NamedTuple):
     reads: Rate
     """Requests, for each client."""
     joins: Rate = Rate(burst=20, per_s=1 / 15)
-    """Attempts to join that made no client, for each address."""
+    """Attempts with an invite code that came to nothing, for each address."""
     all_joins: Rate = Rate(burst=500, per_s=5.0)
     """The same, for all addresses together."""
     exchanges: Rate = Rate(burst=60, per_s=1 / 20)
     """API keys exchanged for machine credentials, for each client: each is a change to the store."""
+    polls: Rate = Rate(burst=30, per_s=1.0)
+    """Questions how a device login goes, for each of them."""
 
     machine_reads: Rate = Rate(burst=200, per_s=5.0)
     """Requests with one machine credential. One that goes on and on (the Codex CLI, where its clock says that
@@ -83,6 +85,7 @@ class Gate:
         self._joins = Buckets(limits.joins)
         self._all_joins = Buckets(limits.all_joins)
         self._exchanges = Buckets(limits.exchanges)
+        self._polls = Buckets(limits.polls)
 
     def trial(
         self, address: str, key: str, ticks_s: float, *, machine_credential: str | None = None
@@ -128,6 +131,10 @@ class Gate:
         """Give back what a caller paid who had a good key after all."""
         trial.budget.give(trial.payer, ticks_s)
 
+    def expect(self, address: str, key: str, ticks_s: float) -> None:
+        """Take a key for good from an address that was given it just now."""
+        self._familiar.add(f"{limit_key(address)} {key}", ticks_s)
+
     def passed(self, trial: Trial, ticks_s: float) -> None:
         """Remember that the key was good from that address."""
         trial.known.add(trial.pair, ticks_s)
@@ -160,17 +167,17 @@ class Gate:
             raise _limited("too many machine credentials made for this client", wait_s)
 
     def attempt(self, address: str, ticks_s: float) -> None:
-        """Have an attempt to join paid for, by its address and by all, before anything is looked at.
+        """Have an attempt with an invite code paid for, by its address and by all, before a look at anything.
 
         Raises:
             Refused: ``rate_limited``.
         """
         for budget, payer in ((self._joins, limit_key(address)), (self._all_joins, "")):
             if wait_s := budget.take(payer, ticks_s):
-                raise _limited("too many attempts to join", wait_s)
+                raise _limited("too many attempts with invite codes", wait_s)
 
     def joined(self, address: str, ticks_s: float) -> None:
-        """Give back what an attempt cost that made a client."""
+        """Give back what an attempt cost whose codes were right."""
         self._joins.give(limit_key(address), ticks_s)
         self._all_joins.give("", ticks_s)
 
@@ -181,6 +188,20 @@ class Gate:
         """Return an address with all of a key, as nobody can read it."""
         text = shown.encode(errors="backslashreplace")
         return f"{where} {blake2b(text, key=self._own_key, digest_size=16).hexdigest()}"
+
+    def poll(self, device: str, ticks_s: float) -> None:
+        """Count one question how a device login goes.
+
+        Args:
+            device: fingerprint of its secret.
+            ticks_s: seconds on a clock that does not go back.
+
+        Raises:
+            Refused: ``rate_limited``.
+        """
+        wait_s = self._polls.take(device, ticks_s)
+        if wait_s:
+            raise _limited("too many questions", wait_s)
 
 
 def _limited(detail: str, wait_s: float) -> Refused:

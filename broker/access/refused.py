@@ -5,8 +5,11 @@ from typing import Literal
 __all__ = ["Code", "Refused"]
 
 Code = Literal[
+    "access_denied",
     "account_disabled",
     "account_required",
+    "authorization_pending",
+    "expired_token",
     "insufficient_scope",
     "internal_error",
     "invalid_grant",
@@ -19,6 +22,7 @@ Code = Literal[
     "refresh_token_expired",
     "refresh_token_invalidated",
     "sealed",
+    "slow_down",
     "token_expiring",
     "too_many_machines",
     "unavailable",
@@ -28,7 +32,8 @@ Code = Literal[
     "misdirected_request",
     "not_found",
 ]
-"""Words of the contract; those of grants, targets and refresh tokens are OAuth's, the last four of HTTP."""
+"""Words of the contract; those of grants, targets, device logins and refresh tokens are OAuth's, the last
+four of HTTP."""
 
 
 class Refused(Exception):

@@ -89,7 +89,8 @@ def invite_view(invite: Invite, names: Mapping[int, str], now_s: float) -> dict[
     """
     return {
         "client": invite.name,
-        "state": "invited" if now_s < invite.expires_at else "invite expired",
+        "state": ("device " if invite.device else "")
+        + ("invited" if now_s < invite.expires_at else "invite expired"),
         "accounts": sorted(names[account] for account in invite.accounts if account in names),
         "default": names.get(invite.default_account or 0),
         "scopes": sorted(invite.scopes),

@@ -14,6 +14,8 @@ from broker.access.ports import Lines
 from broker.access.tokens import TokenDesk
 from broker.api.authenticate import Authenticator
 from broker.api.call import Call
+from broker.api.device import DeviceHandlers
+from broker.api.devicepage import DevicePage
 from broker.api.directory import DirectoryHandlers
 from broker.api.endpoint import LARGEST_BODY, Door
 from broker.api.exchange import TOKEN_EXCHANGE, ExchangeHandler
@@ -22,8 +24,9 @@ from broker.api.join import JoinHandlers
 from broker.api.machine import MachineHandlers
 from broker.api.metadata import MetadataHandler
 from broker.api.peers import Peers
-from broker.api.ports import Enrolment, Health, Machines
+from broker.api.ports import Devices, Enrolment, Health, Machines
 from broker.api.problems import NO_STORE, X_REQUEST_ID, ProblemError
+from broker.api.redeem import AUTHORIZATION_CODE, CodeHandler
 from broker.api.routes import Route, Table, table
 from broker.api.token import TokenHandlers
 from broker.domain.roster import Roster
@@ -40,6 +43,7 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
     health: Health,
     enrolment: Enrolment,
     machines: Machines,
+    devices: Devices,
     key_hash_key: bytes,
     lines: Lines | None = None,
     hosts: frozenset[str] = frozenset(),
@@ -57,11 +61,12 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
         health: knows what ``/readyz`` says.
         enrolment: redeems invite codes.
         machines: looks after machine credentials.
+        devices: keeps device logins.
         key_hash_key: the store's hashing key for API keys.
         lines: where one line for each request goes; nowhere by default.
         hosts: ``Host`` headers to accept (:func:`broker.api.hosts.known_hosts`); empty for all.
         behind_proxy: networks of trusted proxies, whose ``X-Forwarded-For`` counts.
-        public_url: where clients reach the broker, for the OpenAPI document.
+        public_url: where clients reach the broker; without it there is no device login.
         gate: how much one address and one client may do, over all ways in.
         clock: returns epoch seconds.
         ticks: returns seconds on a clock that does not go back.
@@ -82,6 +87,9 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
     exchange = ExchangeHandler(
         roster=roster, authenticator=authenticator, desk=desk, gate=gate, machines=machines, clock=clock
     )
+    codes = CodeHandler(
+        roster=roster, desk=desk, gate=gate, devices=devices, machines=machines, public_url=public_url
+    )
     machine = MachineHandlers(
         roster=roster,
         desk=desk,
@@ -89,8 +97,10 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
         machines=machines,
         key_hash_key=key_hash_key,
         clock=clock,
-        grants={TOKEN_EXCHANGE: exchange.token},
+        grants={TOKEN_EXCHANGE: exchange.token, AUTHORIZATION_CODE: codes.token},
     )
+    device = DeviceHandlers(devices, gate, public_url)
+    page = DevicePage(devices, gate, public_url)
 
     @cache
     def described() -> bytes:
@@ -116,6 +126,10 @@ def build_app(  # noqa: PLR0913 - every part of the daemon that the API touches,
             oauth_token=machine.token,
             oauth_revoke=machine.revoke,
             metadata=MetadataHandler(public_url).metadata,
+            user_code=device.user_code,
+            device_poll=device.poll,
+            device_page=page.show,
+            device_form=page.submit,
         )
     )
     app = Application(client_max_size=LARGEST_BODY)

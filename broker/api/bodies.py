@@ -1,6 +1,7 @@
 """Request bodies: read within bounds, as JSON of a known shape or as plain fields."""
 
 import asyncio
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
@@ -11,7 +12,7 @@ from broker.api.call import Call
 from broker.api.problems import ProblemError
 from fetchtoken.domain.jsontext import loads
 
-__all__ = ["fields_of_body", "json_body"]
+__all__ = ["fields_of_body", "form_of_body", "json_body"]
 
 _SLOWEST_S = 10.0
 """For the whole body: a caller who lets it drip holds a connection, not a place."""
@@ -91,3 +92,36 @@ async def fields_of_body(call: Call, largest: int) -> dict[str, str]:
         # A parameter must not be there twice (RFC 6749 §3.2).
         raise ProblemError("invalid_request", "the body is no JSON object and no form")
     return {name: value for name, value in pairs if isinstance(value, str)}
+
+
+async def form_of_body(call: Call, known: AbstractSet[str], largest: int) -> dict[str, str]:
+    """Return the fields of a form that a page of ours sends.
+
+    Args:
+        call: the request.
+        known: the fields that there may be, each once.
+        largest: most bytes of its body.
+
+    Raises:
+        ProblemError: ``content_too_large``, or ``invalid_request`` for anything else that is wrong.
+    """
+    request = call.request
+    if request.content_type != "application/x-www-form-urlencoded" or (
+        (request.charset or "utf-8").lower() != "utf-8"
+    ):
+        raise ProblemError("invalid_request", "the body must be a form in UTF-8")
+    data = await _within_time(request, largest)
+    try:
+        pairs = parse_qsl(
+            data.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=_MOST_FIELDS,
+        )
+    except ValueError:
+        pairs = []
+    fields = dict(pairs)
+    if not fields or len(fields) != len(pairs) or not fields.keys() <= known:
+        raise ProblemError("invalid_request", "the body is no form of this page")
+    return fields

@@ -13,7 +13,7 @@ from broker.api.problems import NO_STORE, X_REQUEST_ID
 from broker.domain.apikey import parse_key
 from broker.domain.audit import Action
 from broker.domain.records import AuditRecord
-from fetchtoken.domain.errors import FetchTokenError
+from fetchtoken.domain.errors import ConfigError, FetchTokenError
 from fetchtoken.domain.jsontext import dumps
 from fetchtoken.domain.secret import Secret
 
@@ -57,6 +57,8 @@ class JoinHandlers:
                 if code is not None and code.kind == "cbi"
                 else None
             )
+        except ConfigError as error:
+            raise Refused("invalid_token", f"{error.message}: {error.hint}") from None
         except FetchTokenError:
             raise Refused("unavailable", "the store does not answer", retry_after_s=5) from None
         if joined is None:

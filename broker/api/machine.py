@@ -29,7 +29,7 @@ from broker.domain.tokens import token_of
 from fetchtoken.domain.errors import FetchTokenError
 from fetchtoken.formats.codex import access_only_document
 
-__all__ = ["LARGEST_FORM", "MachineHandlers"]
+__all__ = ["LARGEST_FORM", "MachineHandlers", "machine_token"]
 
 LARGEST_FORM = 8192
 """Bytes of a request."""
@@ -107,7 +107,7 @@ class MachineHandlers:
         machine, client, account = holder
         await self._desk.record(call, client, account, f"machine {machine.id} {machine.name}")
         self._machines.served(machine, account, call.now_s)
-        return answered(call, _token_of(account, key, call.now_s))
+        return answered(call, machine_token(account, key, call.now_s))
 
     async def revoke(self, call: Call) -> Response:
         """End a credential (RFC 7009 §2.2); what is none, or ended long ago, is answered alike."""
@@ -210,7 +210,8 @@ def _ended(code: MachineRefusal) -> ProblemError:
     return ProblemError(code, _ENDED[code])
 
 
-def _token_of(account: Account, key: ApiKey, now_s: float) -> dict[str, object]:
+def machine_token(account: Account, key: ApiKey, now_s: float) -> dict[str, object]:
+    """Return what a machine gets: a token of its account, beside the credential that it keeps."""
     tokens = access_only_document(token_of(account), now_s=now_s)["tokens"]
     assert isinstance(tokens, dict)  # noqa: S101 - what a Codex file is
     left_s = None if account.expires_at is None else max(0, int(account.expires_at - now_s))

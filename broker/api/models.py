@@ -9,7 +9,11 @@ from broker.api.problems import Code
 __all__ = [
     "AccountList",
     "AccountState",
+    "CodeRequest",
     "CodexTokens",
+    "DeviceForm",
+    "DevicePoll",
+    "DevicePolled",
     "ExchangeRequest",
     "ExchangedCredential",
     "JoinAnswer",
@@ -24,6 +28,8 @@ __all__ = [
     "TokenAnswer",
     "TokenRequest",
     "TokenResponse",
+    "UserCode",
+    "UserCodeRequest",
     "Whoami",
 ]
 
@@ -143,7 +149,19 @@ class ExchangeRequest(BaseModel):
     )
 
 
-class TokenRequest(RootModel[RefreshRequest | ExchangeRequest]):
+class CodeRequest(BaseModel):
+    """The code of a device login that was approved (RFC 6749 §4.1.3); more is passed over."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    grant_type: Literal["authorization_code"]
+    client_id: str = Field(description="As it was when the login was asked for")
+    code: str
+    redirect_uri: str = Field(description="``/deviceauth/callback`` at this broker; nobody is sent there")
+    code_verifier: str = Field(description="As it was told with the code")
+
+
+class TokenRequest(RootModel[RefreshRequest | ExchangeRequest | CodeRequest]):
     """What may be asked for a token, by its ``grant_type``."""
 
 
@@ -182,6 +200,54 @@ class TokenResponse(RootModel[MachineToken | ExchangedCredential]):
     """What a request brings, by its ``grant_type``."""
 
 
+class UserCodeRequest(BaseModel):
+    """Codex's request for a device login; more is passed over."""
+
+    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
+
+    client_id: str = Field(description="RFC 6749 §2.2", pattern=r"^[\x20-\x7e]{1,255}$")
+
+
+class UserCode(_Shape):
+    """What Codex shows, and what it asks with how its login goes."""
+
+    device_auth_id: str
+    user_code: str = Field(description="For a person to type at ``/codex/device``")
+    interval: str = Field(description="Seconds between two questions, as text: Codex takes no number")
+    expires_in: int = Field(ge=0)
+    expires_at: AwareDatetime
+
+
+class DevicePoll(BaseModel):
+    """The question how a device login goes; more is passed over."""
+
+    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
+
+    device_auth_id: str = Field(pattern=r"^[\x20-\x7e]{1,128}$")
+    user_code: str = Field(pattern=r"^[\x20-\x7e]{1,32}$")
+
+
+class DevicePolled(_Shape):
+    """A code for ``/oauth/token``, with both halves of a PKCE pair that the broker made (RFC 7636)."""
+
+    authorization_code: str
+    code_challenge: str
+    code_verifier: str
+
+
+class DeviceForm(BaseModel):
+    """What the two forms of the page send: both codes, or a decision."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_code: str = Field(default="", max_length=32)
+    invite: str = Field(default="", max_length=128)
+    ticket: str = Field(default="", description="From the page that followed both codes")
+    machine: str = Field(default="", max_length=64)
+    account: str = ""
+    decision: Literal["approve", "deny"] | None = None
+
+
 class ServerMetadata(_Shape):
     """RFC 8414 §2."""
 
@@ -190,6 +256,7 @@ class ServerMetadata(_Shape):
     revocation_endpoint: str
     response_types_supported: list[str]
     grant_types_supported: list[str]
+    code_challenge_methods_supported: list[str]
     token_endpoint_auth_methods_supported: list[str]
     revocation_endpoint_auth_methods_supported: list[str]
 

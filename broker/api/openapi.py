@@ -80,6 +80,9 @@ def _operation(route: Route) -> dict[str, Any]:
     for code in route.codes():
         by_status[STATUS_OF[code]].append(code)
     responses |= {str(status): _problem(status, codes) for status, codes in sorted(by_status.items())}
+    if route.is_page:
+        own = {STATUS_OF[code] for code in route.problems} - {STATUS_OF["not_found"]}
+        responses |= {str(status): _page("Why nothing was done", status) for status in sorted(own)}
     operation = {
         "operationId": route.name,
         "summary": route.summary,
@@ -89,12 +92,21 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.body is not None:
         schema = {"$ref": f"#/components/schemas/{route.body.__name__}"}
-        kinds = ["application/json", *(["application/x-www-form-urlencoded"] if route.is_oauth else [])]
+        kinds = [] if route.is_page else ["application/json"]
+        kinds += ["application/x-www-form-urlencoded"] if route.is_oauth or route.is_page else []
         operation["requestBody"] = {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}
     return operation
 
 
+def _page(description: str, status: int) -> dict[str, Any]:
+    headers = {"X-Request-Id": _REQUEST_ID} | ({"Retry-After": _RETRY_AFTER} if status in (429, 503) else {})
+    content = {"text/html": {"schema": {"type": "string"}}}
+    return {"description": description, "headers": headers, "content": content}
+
+
 def _success(route: Route) -> dict[str, Any]:
+    if route.is_page:
+        return _page(route.summary, 200)
     schema: dict[str, Any] = {"type": "object"}
     if route.answer is not None:
         schema = {"$ref": f"#/components/schemas/{route.answer.__name__}"}

@@ -3,10 +3,12 @@
 from typing import Protocol
 
 from broker.domain.apikey import ApiKey
+from broker.domain.approval import Asked, Offer, Redeemed, Refusal, Wish
+from broker.domain.device import DeviceRequest, Pair
 from broker.domain.records import Account, AuditRecord, Client, Machine
 from fetchtoken.domain.secret import Secret
 
-__all__ = ["Enrolment", "Health", "Joined", "Machines"]
+__all__ = ["Devices", "Enrolment", "Health", "Joined", "Machines"]
 
 
 class Joined(Protocol):
@@ -43,6 +45,7 @@ class Enrolment(Protocol):
             ``None`` where the code is unknown, used, expired, revoked or void.
 
         Raises:
+            ConfigError: it makes no client, but approves device logins.
             FetchTokenError: the store does not answer.
         """
         ...
@@ -85,6 +88,55 @@ class Machines(Protocol):
 
         Raises:
             FetchTokenError: the store does not answer.
+        """
+        ...
+
+
+class Devices(Protocol):
+    """Whoever keeps device logins; any of these may raise ``FetchTokenError``: the store does not answer."""
+
+    async def ask(self, *, client_id: str, address: str, limited_by: str) -> Asked | None:
+        """Make a request for a login; ``None`` where too many wait already."""
+        ...
+
+    async def find(self, device: Secret, user_code: Secret) -> DeviceRequest | None:
+        """Return the request with these two secrets, or ``None``."""
+        ...
+
+    async def of_code(self, code: Secret) -> DeviceRequest | None:
+        """Return the request with this authorization code, whatever became of it, or ``None``."""
+        ...
+
+    def pair(self, device: Secret) -> Pair:
+        """Return the authorization code of a request, and its verifier: the same each time."""
+        ...
+
+    def verifier(self, code: Secret) -> Secret:
+        """Return the verifier that belongs to an authorization code."""
+        ...
+
+    async def client(self, row: int) -> Client | None:
+        """Return a client, one that another process made just now included."""
+        ...
+
+    async def look(self, user_code: Secret, invite: ApiKey | None, audit: AuditRecord) -> Offer | Refusal:
+        """Return what an invite may approve, with a ticket; wrong codes are counted."""
+        ...
+
+    async def deny(self, ticket: Secret, audit: AuditRecord) -> Refusal | None:
+        """Refuse a request for good; returns why that was not done."""
+        ...
+
+    async def approve(self, ticket: Secret, wish: Wish, audit: AuditRecord) -> Refusal | None:
+        """Approve a request, and spend the invite; returns why that was not done."""
+        ...
+
+    async def redeem(self, code: Secret, key: ApiKey, audit: AuditRecord) -> Redeemed:
+        """Make the credential that a code stands for, or end the one that it brought before.
+
+        Raises:
+            NotFound: client or account are gone.
+            ConfigError: the client has as many credentials as it may have; the code stays good.
         """
         ...
 

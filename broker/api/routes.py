@@ -7,6 +7,9 @@ from pydantic import BaseModel
 from broker.api.endpoint import ClientHandler, OpenHandler
 from broker.api.models import (
     AccountList,
+    DeviceForm,
+    DevicePoll,
+    DevicePolled,
     JoinAnswer,
     JoinRequest,
     Nothing,
@@ -16,6 +19,8 @@ from broker.api.models import (
     TokenAnswer,
     TokenRequest,
     TokenResponse,
+    UserCode,
+    UserCodeRequest,
     Whoami,
 )
 from broker.api.problems import Code
@@ -60,6 +65,8 @@ class Route(NamedTuple):
     """The shape of the JSON that is sent; ``None`` where no body is read."""
     is_oauth: bool = False
     """It takes a form, too, and its problems speak RFC 6749's words as well."""
+    is_page: bool = False
+    """It is for people: its answers and its own problems are HTML, and what it takes is a form."""
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -85,6 +92,10 @@ class Table(NamedTuple):
     oauth_token: OpenHandler
     oauth_revoke: OpenHandler
     metadata: OpenHandler
+    user_code: OpenHandler
+    device_poll: OpenHandler
+    device_page: OpenHandler
+    device_form: OpenHandler
 
 
 def table(handlers: Table) -> tuple[Route, ...]:
@@ -130,7 +141,7 @@ def table(handlers: Table) -> tuple[Route, ...]:
             "/oauth/token",
             "machineToken",
             "The access token of a machine credential's account, for OAuth clients such as the Codex CLI; "
-            "or a machine credential for an API key (RFC 8693)",
+            "or a machine credential for an API key (RFC 8693), or for the code of a device login",
             TokenResponse,
             (
                 *("invalid_request", "invalid_grant", "unsupported_grant_type", "account_disabled"),
@@ -155,6 +166,7 @@ def table(handlers: Table) -> tuple[Route, ...]:
             body=RevokeRequest,
             is_oauth=True,
         ),
+        *_device_routes(handlers),
         Route(
             "/.well-known/oauth-authorization-server",
             "oauthMetadata",
@@ -173,4 +185,50 @@ def table(handlers: Table) -> tuple[Route, ...]:
             public=handlers.readyz,
         ),
         Route("/openapi.json", "openapi", "This document", None, public=handlers.openapi),
+    )
+
+
+def _device_routes(handlers: Table) -> tuple[Route, ...]:
+    """Return those of the Codex CLI's device login; their paths are its own."""
+    return (
+        Route(
+            "/api/accounts/deviceauth/usercode",
+            "deviceUserCode",
+            "Begin a device login of the Codex CLI",
+            UserCode,
+            ("invalid_request", "not_found", "rate_limited", "unavailable"),
+            public=handlers.user_code,
+            method="POST",
+            body=UserCodeRequest,
+        ),
+        Route(
+            "/api/accounts/deviceauth/token",
+            "deviceToken",
+            "How a device login goes: 403 as long as it may still be approved, 410 once it is over",
+            DevicePolled,
+            ("invalid_request", "authorization_pending", "slow_down", "access_denied", "expired_token"),
+            public=handlers.device_poll,
+            method="POST",
+            body=DevicePoll,
+        ),
+        Route(
+            "/codex/device",
+            "devicePage",
+            "The page on which a person approves a device login by an invite code",
+            None,
+            ("not_found",),
+            public=handlers.device_page,
+            is_page=True,
+        ),
+        Route(
+            "/codex/device",
+            "deviceForm",
+            "Its forms: both codes, then the decision",
+            None,
+            ("invalid_request", "not_granted", "rate_limited", "unavailable", "not_found"),
+            public=handlers.device_form,
+            method="POST",
+            body=DeviceForm,
+            is_page=True,
+        ),
     )

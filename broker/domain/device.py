@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from hashlib import sha256
 from hmac import digest
+from typing import NamedTuple
 
 from broker.domain.client import is_live
 from broker.domain.invite import Invite
@@ -24,7 +25,6 @@ from fetchtoken.domain.secret import Secret
 __all__ = [
     "ALIVE_IN_ALL",
     "ALIVE_OF_ADDRESS",
-    "CREDENTIAL_LIVES_S",
     "KEPT_FOR_S",
     "LETTERS",
     "LIVES_S",
@@ -33,15 +33,16 @@ __all__ = [
     "DeviceRequest",
     "DeviceState",
     "Hashed",
+    "Pair",
     "Progress",
     "accounts_for",
     "challenge_of",
     "code_of",
-    "credential_ends",
     "hash_of",
     "is_alive",
     "new_secret",
     "new_user_code",
+    "pair_of",
     "parse_user_code",
     "progress",
     "verifier_of",
@@ -63,9 +64,6 @@ ALIVE_IN_ALL = 1000
 
 MOST_WRONG = 5
 """So many wrong invite codes end a request; so many wrong user codes hold an invite."""
-
-CREDENTIAL_LIVES_S = 30 * 86_400.0
-"""The longest life of a credential that Codex got this way: its logout posts it to OpenAI, not here."""
 
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Of user codes: 5 bits each, and none is taken for another (no 0, O, 1, I)."""
@@ -131,6 +129,13 @@ class DeviceRequest:
     """Row id of the machine credential that it brought."""
 
 
+class Pair(NamedTuple):
+    """What Codex redeems: an authorization code, and the verifier that goes with it."""
+
+    code: Secret
+    verifier: Secret
+
+
 def new_secret(random_bytes: Callable[[int], bytes]) -> Secret:
     """Return a new secret of 256 bits, as text that may stand in JSON and in forms."""
     return Secret(_text(random_bytes(32)))
@@ -172,6 +177,12 @@ def verifier_of(code: Secret, under: bytes) -> Secret:
     return Secret(_text(_made("verifier", code, under)))
 
 
+def pair_of(device: Secret, under: bytes) -> Pair:
+    """Return what a request is answered with once it is approved."""
+    code = code_of(device, under)
+    return Pair(code, verifier_of(code, under))
+
+
 def challenge_of(verifier: Secret) -> str:
     """Return the challenge to a verifier (RFC 7636 §4.2, S256)."""
     return _text(sha256(verifier.reveal().encode()).digest())
@@ -204,12 +215,6 @@ def accounts_for(invite: Invite, client: Client | None, now_s: float) -> frozens
     if client is None or not is_live(client, now_s) or "token" not in client.scopes:
         return frozenset()
     return invite.accounts & client.accounts
-
-
-def credential_ends(client: Client, now_s: float) -> float:
-    """Return when a credential ends that a device login brings now, in epoch seconds."""
-    longest = now_s + CREDENTIAL_LIVES_S
-    return longest if client.expires_at is None else min(longest, client.expires_at)
 
 
 def _made(what: str, text: Secret, under: bytes) -> bytes:

@@ -39,8 +39,8 @@ EXCHANGE_EVERY_S = 600.0
 """Least time from one exchange of an account to one that a machine demands."""
 
 EXCHANGED_LIVES_S = 30 * 86_400.0
-"""The longest life of a credential that an API key was exchanged for: a program keeps it where Codex's own
-logout would find it."""
+"""The longest life of a credential that an API key or a device login was exchanged for: a program keeps it
+where Codex's own logout finds it, and posts it to OpenAI."""
 
 MOST_LIVE = 50
 """How many live credentials one client may have."""
@@ -98,7 +98,7 @@ def is_machine_name(text: str) -> bool:
 
 
 def exchanged_ends(client: Client, now_s: float) -> float:
-    """Return when a credential ends for which a client's API key is exchanged now, in epoch seconds."""
+    """Return when a credential ends for which a client's key or device login is exchanged now (epoch s)."""
     latest = now_s + EXCHANGED_LIVES_S
     return latest if client.expires_at is None else min(latest, client.expires_at)
 

@@ -30,6 +30,7 @@ class Enrolment:
         """Return what a code brought, or ``None`` where it does not count.
 
         Raises:
+            ConfigError: it makes no client, but approves device logins.
             Unavailable: the store does not answer; nothing was done, or what was done is told again.
         """
         joined = await redeem(self._store, code, nonce, audit)

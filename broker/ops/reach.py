@@ -45,6 +45,19 @@ class Reach:
             )
         return self.public_url
 
+    def login_url(self) -> str:
+        """Return the address to which the Codex CLI logs in.
+
+        Raises:
+            ConfigError: the broker has not been told it, or it is one to which nobody should send a code.
+        """
+        if not self.public_url:
+            raise ConfigError(
+                "server.public_url is not set, and without it there is no device login",
+                hint='set it in broker.toml: [server] public_url = "https://…"',
+            )
+        return self.url()
+
     @property
     def is_local(self) -> bool:
         """Whether only this machine can join."""

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from sqlalchemy import Table, select, update
 
 from broker.domain.apikey import ApiKey, new_key
+from broker.domain.approval import Offer, Refusal, Wish
 from broker.domain.audit import Action
 from broker.domain.device import (
     MOST_WRONG,
@@ -31,49 +31,9 @@ from broker.store.work import Work
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.secret import Secret
 
-__all__ = ["Approved", "Offer", "Refusal", "Wish", "approve_device", "deny_device", "look_at_device"]
+__all__ = ["Approved", "approve_device", "deny_device", "look_at_device"]
 
 # The functions of this module are of the same class as the store's methods, apart for its size.
-
-
-class Refusal(StrEnum):
-    """Why nothing was approved, or offered; in the trail these are outcomes."""
-
-    INVITE = "invite"
-    """Unknown, used, expired or ended."""
-    HELD = "held"
-    """Too many wrong user codes came with this invite."""
-    CODE = "code"
-    """No request with that user code waits."""
-    POWERLESS = "powerless"
-    """The invite counts, but its client may not have a token of any of its accounts."""
-    TICKET = "ticket"
-    """The ticket is unknown, used, or that of a request that does not wait any more."""
-    NOT_GRANTED = "not_granted"
-    """The invite approves no device for that account."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """What is laid before the approver."""
-
-    ticket: Secret
-    """Good for one decision on this request by this invite."""
-    request: DeviceRequest
-    client: str
-    """Name of the client that the machine will belong to."""
-    accounts: tuple[str, ...]
-    """Names to choose from, sorted."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What the approver chose."""
-
-    account: str
-    """Name of an account; whatever the form said."""
-    machine: str
-    """A well-formed name for the machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +42,8 @@ class Approved:
 
     client: Client
     """As it now is; made just now where the invite makes one."""
+    revision: int
+    """Of this change."""
 
 
 async def look_at_device(
@@ -194,7 +156,7 @@ async def _approve(
     of_account = replace(work, audit=work.audit._replace(account=wish.account))
     told = f"machine {wish.machine}, {_asked(request)}"
     await of_account.log_also(Action.DEVICE_APPROVED, "ok", told)
-    return Approved(client=client)
+    return Approved(client=client, revision=work.revision)
 
 
 async def _taken(work: Work, ticket: Secret) -> DeviceRequest | None:

@@ -1,16 +1,15 @@
 """Requests for a device login: asked for, asked after, and void."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker.domain.approval import Asked
 from broker.domain.device import (
     ALIVE_IN_ALL,
     ALIVE_OF_ADDRESS,
-    CREDENTIAL_LIVES_S,
     KEPT_FOR_S,
     LIVES_S,
     DeviceRequest,
@@ -21,26 +20,16 @@ from broker.domain.device import (
     new_secret,
     new_user_code,
 )
+from broker.domain.machine import EXCHANGED_LIVES_S
 from broker.store.store import Store
 from broker.store.tables import device_requests
 from fetchtoken.domain.secret import Secret
 
-__all__ = ["Asked", "ask_device", "device_by", "find_device", "void_devices"]
+__all__ = ["ask_device", "device_by", "find_device", "void_devices"]
 
 # The functions of this module are of the same class as the store's methods, apart for its size.
 
 _OPEN = device_requests.c.state.in_((DeviceState.WAITING, DeviceState.APPROVED))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What Codex is given; no part of it is in the store."""
-
-    device: Secret
-    """By which it asks how its request goes."""
-    user_code: Secret
-    """For a person to type."""
-    expires_at: float
 
 
 async def ask_device(  # noqa: PLR0913 - a record; its fields are named at the call
@@ -130,7 +119,7 @@ def _device(row: Row[Any]) -> DeviceRequest:
 def _is_forgotten(now_s: float) -> ColumnElement[bool]:
     spent = device_requests.c.state == DeviceState.SPENT
     ended = device_requests.c.expires_at
-    return or_(ended < now_s - CREDENTIAL_LIVES_S, and_(~spent, ended < now_s - KEPT_FOR_S))
+    return or_(ended < now_s - EXCHANGED_LIVES_S, and_(~spent, ended < now_s - KEPT_FOR_S))
 
 
 async def _count(connection: AsyncConnection, condition: ColumnElement[bool]) -> int:

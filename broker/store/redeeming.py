@@ -1,12 +1,14 @@
 """What an approved device login brings: one machine credential, once."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlalchemy import update
 
 from broker.domain.apikey import ApiKey
+from broker.domain.approval import Redeemed
 from broker.domain.audit import Action
-from broker.domain.device import DeviceRequest, DeviceState, Hashed, credential_ends, is_alive
+from broker.domain.device import DeviceRequest, DeviceState, Hashed, is_alive
+from broker.domain.machine import exchanged_ends
 from broker.domain.records import AuditRecord, Machine
 from broker.store.clients import read_client
 from broker.store.devices import device_by
@@ -16,19 +18,9 @@ from broker.store.tables import device_requests
 from broker.store.work import Work
 from fetchtoken.domain.secret import Secret
 
-__all__ = ["Redeemed", "redeem_code"]
+__all__ = ["redeem_code"]
 
 # The functions of this module are of the same class as the store's methods, apart for its size.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Redeemed:
-    """What a code brought."""
-
-    made: Machine | None
-    """The credential; ``None`` where the code had been spent, was not approved, or came too late."""
-    ended: tuple[Machine, ...]
-    """Former credentials of that machine; or what the code had brought, which its replay ends."""
 
 
 async def redeem_code(
@@ -71,7 +63,7 @@ async def _redeemed(work: Work, request: DeviceRequest, key: ApiKey, at_most: in
         client=client.id,
         account=request.account,
         name=request.machine,
-        expires_at=credential_ends(client, work.now_s),
+        expires_at=exchanged_ends(client, work.now_s),
         at_most=at_most,
     )
     await work.log_also(Action.TOKEN_SERVED, "ok", f"machine {made.id} {made.name}")

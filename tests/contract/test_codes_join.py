@@ -113,7 +113,7 @@ def _(stage: Stage) -> Ran:
     return own.broker("invite", "laptop", "--account", "work")
 
 
-@case(BROKER, 2, "invite: a client of that name", says="already a client", hint="client show")
+@case(BROKER, 2, "invite: a client of that name", says="already a client", hint="--device")
 def _(stage: Stage) -> Ran:
     assert stage.join(stage.invited()).code == 0
     return stage.plain.admin("invite", stage.name, "--account", "work")

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from broker.domain.apikey import ApiKey, new_key
+from broker.domain.approval import Asked, Offer, Redeemed, Refusal, Wish
 from broker.domain.audit import Action
-from broker.domain.device import LETTERS, code_of, verifier_of
+from broker.domain.device import LETTERS, Pair, pair_of
 from broker.domain.records import AuditRecord
-from broker.store.approval import Approved, Offer, Refusal, Wish, approve_device, look_at_device
-from broker.store.devices import Asked, ask_device
+from broker.store.approval import Approved, approve_device, look_at_device
+from broker.store.devices import ask_device
 from broker.store.enrolment import invite
-from broker.store.redeeming import Redeemed, redeem_code
+from broker.store.redeeming import redeem_code
 from broker.store.store import Store
 from fetchtoken.domain.secret import Secret
 from tests.support.records import NOW, RECORD, a_login
@@ -104,10 +105,9 @@ class Logins:
         assert isinstance(done, Approved), done
         return new
 
-    def pair_of(self, new: Asked) -> tuple[Secret, Secret]:
+    def pair_of(self, new: Asked) -> Pair:
         """Return authorization code and verifier of a request."""
-        code = code_of(new.device, self.store.keys.device)
-        return code, verifier_of(code, self.store.keys.device)
+        return pair_of(new.device, self.store.keys.device)
 
     async def redeem(self, new: Asked, *, by: Store | None = None, at_most: int = 10) -> Redeemed:
         """Show its authorization code."""

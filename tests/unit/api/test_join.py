@@ -11,7 +11,7 @@ from broker.access.gate import Limits
 from broker.access.limits import Rate
 from broker.domain.apikey import new_key
 from broker.store.invites import Joined
-from fetchtoken.domain.errors import Unavailable
+from fetchtoken.domain.errors import ConfigError, Unavailable
 from fetchtoken.domain.secret import Secret
 from tests.support.records import a_client
 from tests.unit.api.world import WIDE, World, problem, running
@@ -146,6 +146,15 @@ async def test_who_waits_to_be_asked_for_the_body_is_asked(world):
     writer.write(data)
     assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
     writer.close()
+
+
+async def test_a_code_that_makes_no_client_is_told_what_it_is_for(world):
+    """Whoever has it is no guesser: the page where it counts is named."""
+    world.enrolment.outcome = ConfigError("it approves device logins", hint="type it on the page")
+    response = await world.join(body())
+    assert (response.status, problem(response)) == (401, "invalid_token")
+    detail = json.loads(response.content_bytes)["detail"]
+    assert detail == "it approves device logins: type it on the page"
 
 
 async def test_a_store_that_does_not_answer_is_503(world):

@@ -224,7 +224,9 @@ async def test_what_is_no_machine_credential_is_not_looked_at(world, token):
         assert not token or token.encode() not in response.content_bytes
 
 
-@pytest.mark.parametrize("grant", ["authorization_code", "password", "client_credentials"])
+@pytest.mark.parametrize(
+    "grant", ["urn:ietf:params:oauth:grant-type:device_code", "password", "client_credentials"]
+)
 async def test_other_grants_are_named_as_unsupported(world, grant):
     """RFC 6749 §5.2."""
     assert problem(await world.refresh(world.machine(), grant_type=grant)) == "unsupported_grant_type"
@@ -386,7 +388,12 @@ async def test_the_metadata_names_the_routes_by_the_public_address():
         "token_endpoint": "https://broker.example/team/oauth/token",
         "revocation_endpoint": "https://broker.example/team/oauth/revoke",
         "response_types_supported": [],
-        "grant_types_supported": ["refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"],
+        "grant_types_supported": [
+            "refresh_token",
+            "authorization_code",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        ],
+        "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": ["none"],
         "revocation_endpoint_auth_methods_supported": ["none"],
     }

@@ -15,15 +15,20 @@ from broker.api.models import Problem, TokenAnswer
 from broker.api.problems import STATUS_OF, Code
 from broker.domain.account import State
 from broker.domain.apikey import new_key
+from broker.domain.approval import Asked, Refusal
+from broker.domain.device import DeviceState
 from broker.store.invites import Joined
 from fetchtoken.domain.errors import ConfigError, Unavailable
 from fetchtoken.domain.secret import Secret
 from tests.support.records import a_client
 from tests.unit.api.world import NOW, WIDE, World, running
+from tests.unit.domain.test_device import a_request
 
 NONE = Rate(burst=0, per_s=1.0)
 NO_FAILURES = Limits(failures=NONE, reads=Rate(burst=9, per_s=1.0), joins=NONE, all_joins=NONE)
 HOSTS = frozenset({"broker.example"})
+ADDRESS = "https://broker.example"
+DECISION = {"ticket": "t", "machine": "box", "account": "work1", "decision": "approve"}
 JOINED = Joined(client=a_client(), api_key=Secret("cbk_new"), accounts=("work",), first=True)
 
 
@@ -197,10 +202,81 @@ def oauth_cases():
         found[path, 413, "content_too_large"] = posting(path, b" " * 9000)
         found[path, 421, "misdirected_request"] = posting(path, {}, Host="evil.example")
         found[path, 500, "internal_error"] = breaking(path, {"grant_type": "refresh_token"})
+    found[metadata, 200, ""] = ask(metadata)
     found[metadata, 404, "not_found"] = ask(metadata)
     found[metadata, 421, "misdirected_request"] = misdirected(metadata)
     found[metadata, 413, "content_too_large"] = huge(metadata)
     return found
+
+
+def device(path, fields, *, form=False, **outcome):
+    """Return a case that asks after a device login, or decides on one, with the given outcome."""
+
+    async def case(world):
+        world.devices.outcome = outcome
+        headers = {"Origin": ADDRESS} if form else {}
+        return await world.post(path, fields, form=form, **headers)
+
+    return case
+
+
+def device_cases():
+    """Return the same for the routes of device logins."""
+    begin, poll = ("/api/accounts/deviceauth/" + name for name in ("usercode", "token"))
+    show, decide = "GET /codex/device", "POST /codex/device"
+    asked = Asked(device=Secret("d" * 43), user_code=Secret("AAAA-AAAA"), expires_at=NOW + 600)
+    locked = Unavailable("the store is locked")
+    who, which = {"client_id": "app_x"}, {"device_auth_id": "d" * 43, "user_code": "AAAA-AAAA"}
+    codes = {"user_code": "AAAA-AAAA", "invite": "cbi_x"}
+    found = {
+        (begin, 200, ""): device(begin, who, ask=asked),
+        (begin, 400, "invalid_request"): device(begin, {}),
+        (begin, 404, "not_found"): device(begin, who, ask=asked),
+        (begin, 429, "rate_limited"): device(begin, who),
+        (begin, 500, "internal_error"): device(begin, who, ask=RuntimeError("a bug")),
+        (begin, 503, "unavailable"): device(begin, who, ask=locked),
+        (poll, 200, ""): device(poll, which, find=a_request(state=DeviceState.APPROVED)),
+        (poll, 400, "invalid_request"): device(poll, {}),
+        (poll, 403, "authorization_pending"): device(poll, which, find=a_request()),
+        (poll, 403, "slow_down"): limited(device(poll, which, find=a_request())),
+        (poll, 410, "access_denied"): device(poll, which, find=a_request(state=DeviceState.DENIED)),
+        (poll, 410, "expired_token"): device(poll, which),
+        (poll, 500, "internal_error"): device(poll, which, find=RuntimeError("a bug")),
+        (show, 200, ""): ask("/codex/device"),
+        (show, 404, "not_found"): ask("/codex/device"),
+        (show, 413, "content_too_large"): huge("/codex/device"),
+        (show, 421, "misdirected_request"): misdirected("/codex/device"),
+        (decide, 200, ""): device("/codex/device", DECISION, form=True),
+        (decide, 400, ""): device("/codex/device", {"x": "y"}, form=True),
+        (decide, 403, ""): device("/codex/device", codes, form=True, look=Refusal.INVITE),
+        (decide, 404, "not_found"): device("/codex/device", codes, form=True),
+        (decide, 429, ""): device("/codex/device", codes, form=True),
+        (decide, 500, "internal_error"): device("/codex/device", codes, form=True, look=RuntimeError()),
+        (decide, 503, ""): device("/codex/device", codes, form=True, look=locked),
+    }
+    for route, path in ((begin, begin), (poll, poll), (decide, "/codex/device")):
+        found[route, 413, "content_too_large"] = oversized(path)
+        found[route, 421, "misdirected_request"] = posting(path, {}, Host="evil.example")
+    return found
+
+
+def limited(case):
+    """Return a case that repeats another until it is refused for that."""
+
+    async def many(world):
+        for _ in range(31):
+            response = await case(world)
+        return response
+
+    return many
+
+
+def oversized(path):
+    async def case(world):
+        form = path == "/codex/device"
+        return await world.post(path, b" " * 9000, form=form, Origin=ADDRESS)
+
+    return case
 
 
 def cases():
@@ -229,7 +305,7 @@ def cases():
         found[route, 503, "unavailable"] = changed(path, state=State.IN_DOUBT, **dead)
         found[route, 503, "token_expiring"] = changed(path + "?min_valid=864000")
     found["/codex", 400, "account_required"] = with_client("/codex", accounts=frozenset({1, 2}))
-    found["/codex/{account}", 404, "not_found"] = ask("/codex/device")
+    found["/codex/{account}", 404, "not_found"] = ask("/codex/Work1")
     found["/join", 200, ""] = joining(outcome=JOINED)
     found["/join", 400, "invalid_request"] = joining(b"{}")
     found["/join", 401, "invalid_token"] = joining()
@@ -240,15 +316,15 @@ def cases():
     found["/join", 503, "unavailable"] = joining(outcome=Unavailable("the store is locked"))
     found["/readyz", 503, "sealed"] = troubled("seal")
     found["/readyz", 503, "unavailable"] = troubled("store")
-    return found | oauth_cases()
+    return found | oauth_cases() | device_cases()
 
 
 CASES = cases()
 METADATA = "/.well-known/oauth-authorization-server"
-CANNOT_FAIL = {(path, 500, "internal_error") for path in ("/healthz", "/openapi.json", METADATA)}
+CANNOT_FAIL = {
+    (path, 500, "internal_error") for path in ("/healthz", "/openapi.json", METADATA, "GET /codex/device")
+}
 """Documented because any route might; nothing these depend on can be broken by a test."""
-NEEDS_ADDRESS = {(METADATA, 200, "")}
-"""Answered only by a broker that knows its address: tested apart."""
 
 
 async def fetched(world):
@@ -263,11 +339,17 @@ async def document():
         yield await fetched(world)
 
 
+def operations_of(document):
+    """Return every operation by its path; where a path has several, by its method, too."""
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            yield (path if len(operations) == 1 else f"{method.upper()} {path}"), operation
+
+
 def documented(document):
     """Return every (route, status, code) that the document promises."""
     found = set()
-    for route, operations in document["paths"].items():
-        (operation,) = operations.values()
+    for route, operation in operations_of(document):
         for status, response in operation["responses"].items():
             content = response.get("content", {}).get("application/problem+json")
             if content is None:
@@ -295,7 +377,7 @@ async def test_every_served_route_is_documented_and_the_other_way_round(document
 
 async def test_every_documented_answer_has_a_case_and_the_other_way_round(document):
     """No status or code is promised that no test can bring about, and none is kept quiet."""
-    assert documented(document) - CANNOT_FAIL - NEEDS_ADDRESS == set(CASES)
+    assert documented(document) - CANNOT_FAIL == set(CASES)
 
 
 @pytest.mark.parametrize("cell", list(CASES), ids=lambda cell: " ".join(map(str, cell)))
@@ -307,11 +389,12 @@ async def test_each_answer_is_the_one_documented(cell):
     world.client()
     limits = NO_FAILURES if status == 429 else WIDE
     hosts = frozenset() if status != 421 else HOSTS
-    async with running(world, limits=limits, hosts=hosts) as world:
+    address = "" if code == "not_found" else ADDRESS
+    async with running(world, limits=limits, hosts=hosts, public_url=address) as world:
         schema = json.loads((await world.get("/openapi.json", key="", Host="broker.example")).content_bytes)
         response = await CASES[cell](world)
     assert response.status == status
-    (operation,) = schema["paths"][route].values()
+    operation = dict(operations_of(schema))[route]
     described = operation["responses"][str(status)]
     kind = response.headers["Content-Type"].partition(";")[0] if response.content_bytes else None
     if status != 304:
@@ -332,9 +415,8 @@ async def test_every_code_has_a_status_and_a_place_in_the_document(document):
 
 async def test_keyed_routes_say_so(document):
     """A security requirement stands wherever a key is wanted, and only there."""
-    for route, operations in document["paths"].items():
+    for route, operation in operations_of(document):
         expected = [{"apiKey": []}] if route.startswith(("/codex", "/v1/")) else []
-        (operation,) = operations.values()
         assert operation["security"] == expected, route
 
 

@@ -303,6 +303,7 @@ def test_an_application_can_be_built_without_request_lines():
         health=world.health,
         enrolment=world.enrolment,
         machines=world.machines,
+        devices=world.devices,
         key_hash_key=world.hash_key,
     )
     assert len(app.middlewares) == 0

@@ -17,6 +17,7 @@ from broker.api.problems import OAUTH_WORDS
 from broker.api.server import serve
 from broker.domain.account import State
 from broker.domain.apikey import hash_key, new_key
+from broker.domain.device import pair_of, verifier_of
 from broker.domain.records import Account, Client, Machine
 from broker.domain.roster import Roster
 from fetchtoken.domain.claims import unsigned_jwt
@@ -175,6 +176,29 @@ class Machines:
         self.revoked.append((machine.id, peer, request_id))
 
 
+class Devices:
+    """Answers what the test gives it; the logins themselves are tested with a real store."""
+
+    def __init__(self):
+        self.outcome = {}
+        """By the name of what is asked: to be returned, or raised."""
+
+    def pair(self, device):
+        return pair_of(device, b"k" * 32)
+
+    def verifier(self, code):
+        return verifier_of(code, b"k" * 32)
+
+    def __getattr__(self, name):
+        async def answer(*_args, **_wishes):
+            outcome = self.outcome.get(name)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        return answer
+
+
 class Lines(list):
     """Keeps request lines."""
 
@@ -190,6 +214,7 @@ class World:
         self.audit = Audit()
         self.health = Health()
         self.enrolment = Enrolment()
+        self.devices = Devices()
         self.machines = Machines(self.roster)
         self.lines = Lines()
         self.hash_key = self.machines.hash_key = os.urandom(32)
@@ -332,6 +357,7 @@ async def running(world, *, tls=None, limits=WIDE, **changes):
         "health": world.health,
         "enrolment": world.enrolment,
         "machines": world.machines,
+        "devices": world.devices,
         "key_hash_key": world.hash_key,
         "lines": world.lines,
         "gate": Gate(limits),

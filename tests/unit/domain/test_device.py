@@ -9,7 +9,6 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from broker.domain.device import (
-    CREDENTIAL_LIVES_S,
     LETTERS,
     DeviceRequest,
     DeviceState,
@@ -18,7 +17,6 @@ from broker.domain.device import (
     accounts_for,
     challenge_of,
     code_of,
-    credential_ends,
     hash_of,
     is_alive,
     new_secret,
@@ -171,12 +169,3 @@ def test_for_which_accounts_an_invite_approves(invite, client, accounts):
     """One that makes a client for all of its own, one for devices for what the client has, too."""
     held = None if client is None else a_client(**client)
     assert accounts_for(an_invite(**invite), held, NOW) == accounts
-
-
-@pytest.mark.parametrize(
-    ("expires_at", "ends"),
-    [(None, NOW + CREDENTIAL_LIVES_S), (NOW + 5, NOW + 5), (NOW + 1e9, NOW + CREDENTIAL_LIVES_S)],
-)
-def test_a_credential_lives_for_30_days_at_most(expires_at, ends):
-    """And never longer than its client."""
-    assert credential_ends(a_client(expires_at=expires_at), NOW) == ends

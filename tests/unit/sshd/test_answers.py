@@ -12,7 +12,11 @@ from fetchtoken.net.client import Response
 from fetchtoken.sources.remote_answer import problem
 
 OF_HTTP_ALONE = {
+    "access_denied",
+    "authorization_pending",
+    "expired_token",
     "invalid_grant",
+    "slow_down",
     "refresh_token_expired",
     "refresh_token_invalidated",
     "invalid_target",

@@ -6,8 +6,9 @@ import os
 import pytest
 
 from broker.domain.apikey import new_key, parse_key
+from broker.domain.approval import Offer, Refusal, Wish
 from broker.domain.device import MOST_WRONG, DeviceState, Hashed, new_secret, new_user_code
-from broker.store.approval import Approved, Offer, Refusal, Wish, approve_device, deny_device
+from broker.store.approval import Approved, approve_device, deny_device
 from broker.store.devices import find_device
 from broker.store.enrolment import redeem, revoke_invite, waiting
 from broker.store.store import Store

@@ -6,7 +6,8 @@ import os
 import pytest
 
 from broker.domain.apikey import new_key
-from broker.domain.device import CREDENTIAL_LIVES_S, DeviceState, Hashed
+from broker.domain.device import DeviceState, Hashed
+from broker.domain.machine import EXCHANGED_LIVES_S
 from broker.domain.records import AuditRecord
 from broker.store.devices import find_device
 from broker.store.machines import revoke_machines
@@ -35,7 +36,7 @@ async def test_a_code_brings_one_credential(logins):
     assert (made.account, made.name, made.expires_at) == (
         logins.accounts["work"],
         "box",
-        NOW + CREDENTIAL_LIVES_S,
+        NOW + EXCHANGED_LIVES_S,
     )
     found = await find_device(logins.store, Hashed.DEVICE, new.device)
     assert (found.state, found.credential, found.client) == (DeviceState.SPENT, made.id, made.client)
