@@ -7,6 +7,7 @@ costs an exchange, but for the one case that :func:`recovery` allows.
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from math import inf
 from typing import Literal
 
 from broker.domain.client import is_live
@@ -68,6 +69,8 @@ class History:
     """When, on a clock that does not go back."""
     demanded: Generation | None = None
     """The generation for which an exchange was begun on demand, whatever came of it."""
+    demanded_s: float = -inf
+    """When, on that clock."""
 
 
 def refusal_of(
@@ -119,18 +122,22 @@ def recovery(held: Generation, served: Generation | None, history: History, tick
     return Demand.CHECK
 
 
-def may_exchange(held: Generation, history: History, issued_at: float | None, now_s: float) -> bool:
+def may_exchange(
+    held: Generation, history: History, ticks_s: float, *, issued_at: float | None, now_s: float
+) -> bool:
     """Tell whether a token that the backend refused may be exchanged on a machine's demand.
 
     Once for each generation, and never within ten minutes of the exchange that brought it: a backend that
-    refuses whatever it is shown must not wear a login out.
+    refuses whatever it is shown must not wear a login out. Nor must a clock that is ahead of the issuer's,
+    by which each new token is an old one: ten minutes lie between two demands by the other clock, too.
 
     Args:
         held: the generation that was refused.
         history: of the account.
+        ticks_s: seconds on a clock that does not go back.
         issued_at: epoch seconds at which its token was issued, where it says so.
         now_s: epoch seconds.
     """
-    if history.demanded == held:
+    if history.demanded == held or ticks_s - history.demanded_s < EXCHANGE_EVERY_S:
         return False
     return issued_at is None or now_s - issued_at >= EXCHANGE_EVERY_S

@@ -82,10 +82,11 @@ class Demands:
         self._histories[account.id] = history
         if not await self._is_refused(account):
             return
-        if not may_exchange(held, history, account.issued_at, self._clock()):
+        began_s = self._ticks()
+        if not may_exchange(held, history, began_s, issued_at=account.issued_at, now_s=self._clock()):
             _log.warning("token_refused_again", account=account.name, generation=account.generation)
             return
-        self._histories[account.id] = replace(history, demanded=held)
+        self._histories[account.id] = replace(history, demanded=held, demanded_s=began_s)
         _log.warning("token_refused", account=account.name, generation=account.generation)
         try:
             # Not forced: a back-off and an account that waits for a person are respected.

@@ -80,4 +80,11 @@ def test_what_a_machine_gets_that_was_refused(served, history, at, demand):
 )
 def test_when_a_demand_may_cause_an_exchange(demanded, issued_at, allowed):
     """Once for each generation, and not within ten minutes of the last exchange."""
-    assert may_exchange(HELD, History(demanded=demanded), issued_at, NOW) is allowed
+    assert may_exchange(HELD, History(demanded=demanded), 0, issued_at=issued_at, now_s=NOW) is allowed
+
+
+@pytest.mark.parametrize(("at", "allowed"), [(699, False), (700, True)])
+def test_ten_minutes_are_counted_whatever_the_wall_clock_says(at, allowed):
+    """A token may look old that was brought a minute ago."""
+    history = History(demanded=OLD, demanded_s=100)
+    assert may_exchange(HELD, history, at, issued_at=NOW - 5000, now_s=NOW) is allowed

@@ -95,6 +95,17 @@ async def test_a_backend_that_refuses_everything_wears_nothing_out(world: World)
     assert (stand.backend.asked, world.decisions()) == (5, ["rotated"])
 
 
+async def test_a_wrong_clock_wears_nothing_out_either(world: World) -> None:
+    """To a broker whose clock is ahead each new token is old: ten minutes are counted by themselves, too."""
+    world.offset_s = 3600
+    stand, account = await stand_of(world, age_s=0)
+    for minute in range(12):
+        stand.ticks_s = 61.0 * minute
+        account = await stand.demand(account)
+    assert stand.backend.asked == 12
+    assert world.decisions() == ["rotated"] * 2
+
+
 async def test_a_new_token_is_never_exchanged_on_demand(world: World) -> None:
     """Within ten minutes of the exchange that brought it a refused token stays."""
     stand, account = await stand_of(world, age_s=0)
