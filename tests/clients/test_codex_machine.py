@@ -12,7 +12,6 @@ from fetchtoken.domain.claims import unsigned_jwt
 from tests.support.backend import REPLY
 
 _numbers = count(1)
-USAGE = "/backend-api/wham/usage"
 HOURS = timedelta(hours=2)
 
 
@@ -101,7 +100,7 @@ def test_six_at_once_on_one_home(team, codex, machine):
     assert exchanges(team) == before
 
 
-def test_a_rotation_in_mid_session(team, codex, machine, current):
+def test_a_rotation_between_two_runs(team, codex, machine, current):
     """A token that was replaced since is refused by the backend, and the newer one is fetched."""
     file = machine.write(codex.home, access_token=current)
     codex.backend.accept(team.rotate(), elsewhere=current)
@@ -142,30 +141,3 @@ def test_an_outage_is_no_end_of_a_login(codex, machine):
     assert run.returncode == 1
     assert "log out and sign in again" not in run.stderr
     assert codex.run(**machine.environment).returncode == 0
-
-
-@pytest.mark.trap("T15")
-def test_a_token_that_the_backend_refuses_is_exchanged_once(team, codex, release):
-    """However often Codex posts: one exchange, since the usage page refuses the token as well."""
-    name = f"aged-{release}"
-    login, _ = team.adopt(name, age_s=3600)
-    machine = Machine(team, name, name, known=login.document["tokens"])
-    machine.write(codex.home, access_token=login.access_token)
-    codex.use_auth_file()
-    codex.backend.accept("nothing that anybody has")
-    team.issuer.fault("status-401", route=USAGE, times=-1)
-    before = exchanges(team)
-    try:
-        assert codex.run(**machine.environment).returncode == 1
-    finally:
-        team.issuer.clear_faults()
-    assert exchanges(team) == before + 1
-
-
-def test_a_token_that_only_one_service_refuses_is_not_exchanged(team, codex, machine, current):
-    """The usage page takes it, so it is no refused token: nothing is exchanged."""
-    machine.write(codex.home, access_token=current)
-    codex.backend.accept("nothing that anybody has")
-    before = exchanges(team)
-    assert codex.run(**machine.environment).returncode == 1
-    assert exchanges(team) == before

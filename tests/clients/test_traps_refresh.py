@@ -1,5 +1,7 @@
 """What the real Codex CLI makes of each answer to a refresh: facts on which the broker's answers rest."""
 
+import gzip
+import json
 from dataclasses import replace
 
 import pytest
@@ -98,6 +100,21 @@ def test_an_answer_without_shape_is_thrown_away_and_asked_for_again(codex, good,
     assert said in run.stderr
     assert len(endpoint.posts) > 10
     assert file.read_text() == before
+
+
+@pytest.mark.trap("T6")
+def test_an_answer_may_come_compressed_where_that_was_asked_for(codex, good):
+    """What a proxy in front compresses for a version that offers it, that version reads."""
+    write_codex_file(codex.home, access_jwt(-60))
+    document = json.dumps({"access_token": good}).encode()
+
+    def answer(_):
+        if "gzip" in endpoint.headers[-1].get("accept-encoding", ""):
+            return Reply(200, gzip.compress(document), {"Content-Encoding": "gzip"})
+        return Reply(200, document)
+
+    with running_endpoint(answer) as endpoint:
+        assert worked(refreshed(codex, endpoint))
 
 
 @pytest.mark.trap("T7")

@@ -41,6 +41,7 @@ class Backend:
         self.requests: list[Seen] = []
         self._current = Secret("")
         self._former = Secret("")
+        self._is_good: Callable[[str], bool] = lambda _: False
         self._meanwhile: list[Callable[[], object]] = []
         self._documents: dict[str, bytes] = {}
 
@@ -72,8 +73,14 @@ class Backend:
         self._meanwhile.pop(0)()
         return _events(_TOOL_CALL)
 
+    def accept_if(self, is_good: Callable[[str], bool]) -> None:
+        """Take every bearer of which this is true as well."""
+        self._is_good = is_good
+
     def is_good(self, bearer: Secret, path: str) -> bool:
         """Tell whether a bearer counts at a path."""
+        if bearer and self._is_good(bearer.reveal()):
+            return True
         known = (self._current,) if path.endswith("/responses") else (self._current, self._former)
         return bool(bearer) and bearer in known
 
