@@ -99,10 +99,14 @@ class MachineHandlers:
 
     async def _refresh(self, call: Call, fields: Fields) -> Response:
         """Return the access token of a credential's account."""
-        key = parse_key(fields.get("refresh_token", ""))
-        if key is None or key.kind != "cbr":
-            # Whatever it is, it is looked at no further: it may be somebody's real refresh token.
-            raise ProblemError("invalid_grant", "refresh_token is no machine credential of a broker")
+        shown = fields.get("refresh_token", "")
+        if not shown.startswith("cbr_"):
+            # It is looked at no further: a variable that was left in a shell sends real logins here. Nor is
+            # it invalid_grant, at which Codex would have its user log out of what is good elsewhere.
+            raise ProblemError("invalid_request", "refresh_token is no machine credential of a broker")
+        key = parse_key(shown)
+        if key is None:
+            raise ProblemError("invalid_grant", "this machine credential is not whole")
         holder = await self._account(call, self._holder(call, key), fields.get("refresh_reason", ""))
         machine, client, account = holder
         await self._desk.record(call, client, account, f"machine {machine.id} {machine.name}")

@@ -91,6 +91,19 @@ def test_a_disabled_account_passes(office, codex, machine):
     assert worked(codex.run(**machine.environment))
 
 
+@pytest.mark.trap("T2", "T13")
+def test_a_login_of_elsewhere_is_not_called_ended(office, codex, machine):
+    """A variable that was left in a shell sends a real login here: its user is not told to throw it away."""
+    login = office.issuer.mint(age_s=20 * 86_400)
+    before = login.write(codex.home / "auth.json").read_bytes()
+    run = codex.run(**machine.environment)
+    assert run.returncode == 1
+    assert "Failed to refresh token: 400 Bad Request" in run.stderr
+    assert SIGN_IN not in run.stderr
+    assert (codex.home / "auth.json").read_bytes() == before
+    assert office.issuer.login(login.login_id)["exchanges"] == 0
+
+
 @pytest.mark.trap("T5", "T13", "T15")
 def test_a_token_that_soon_ends_is_not_handed_out(office, codex):
     """With the issuer down and five minutes left the broker says 503, and the run ends instead of hanging."""

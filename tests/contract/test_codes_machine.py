@@ -96,7 +96,8 @@ def _refused() -> None:
     for status, cause, who, fields in [
         (400, "invalid_request: no grant", "good", {"grant_type": ""}),
         (400, "unsupported_grant_type: a password", "good", {"grant_type": "password"}),
-        (400, "invalid_grant: somebody's refresh token", "rt_somebody_elses", {}),
+        (400, "invalid_request: somebody's refresh token", "rt_somebody_elses", {}),
+        (400, "invalid_grant: half a credential", "cbr_half", {}),
         (401, "refresh_token_invalidated: an unknown machine", UNKNOWN, {}),
         (401, "refresh_token_invalidated: a revoked machine", "revoked", {}),
         (401, "refresh_token_invalidated: an account that is not granted any more", "ungranted", {}),

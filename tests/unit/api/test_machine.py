@@ -211,16 +211,16 @@ async def test_fields_that_are_no_texts_are_passed_over(world):
     """Unknown fields of any kind do no harm, and a credential that is no text is none."""
     credential = world.machine()
     read(await world.refresh(credential, scope=None, expires_in=5, nested={"a": [1]}))
-    assert problem(await world.refresh(["cbr"])) == "invalid_grant"
+    assert problem(await world.refresh(["cbr"])) == "invalid_request"
 
 
 @pytest.mark.parametrize("token", ["rt_real", "cbk", ""])
 async def test_what_is_no_machine_credential_is_not_looked_at(world, token):
-    """A real refresh token, an API key or nothing: invalid_grant, which ends no budget."""
+    """A real refresh token, an API key or nothing: none is called ended, or costs its address anything."""
     text = world.client() if token == "cbk" else token
     for _ in range(5):
         response = await world.refresh(text)
-        assert (response.status, problem(response)) == (400, "invalid_grant")
+        assert (response.status, problem(response)) == (400, "invalid_request")
         assert not token or token.encode() not in response.content_bytes
 
 

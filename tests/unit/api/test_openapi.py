@@ -179,7 +179,7 @@ def oauth_cases():
     found[token, 200, ""] = refreshing()
     found[token, 400, "invalid_request"] = posting(token, {})
     found[token, 400, "unsupported_grant_type"] = refreshing(grant_type="password")
-    found[token, 400, "invalid_grant"] = refreshing(foreign)
+    found[token, 400, "invalid_grant"] = refreshing("cbr_torn")
     found[token, 400, "invalid_target"] = exchanging(resource="https://broker.example/codex/work1")
     both = frozenset({1, 2})
     found[token, 400, "account_required"] = exchanging(client={"accounts": both}, without=("audience",))
