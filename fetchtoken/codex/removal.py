@@ -31,9 +31,14 @@ def remove_login(path: str, codex_home: str, past: Past) -> str:
     real = os.path.realpath(path)
     accounts = [account_file(codex_home, name) for name in account_names(codex_home)]
     sweep(real)
-    for link in {path, default_file(codex_home), *accounts}:
-        if os.path.islink(link) and os.path.realpath(link) == real:
-            remove(link)
+    # The default may lead here by way of an account: judged before that goes, and gone before it.
+    links = [
+        link
+        for link in dict.fromkeys((default_file(codex_home), path, *accounts))
+        if os.path.islink(link) and os.path.realpath(link) == real
+    ]
+    for link in links:
+        remove(link)
     remove(real)
     attempt = real + ".attempt"
     if past.verdict is Verdict.FOREIGN and past.outcome is not None and past.outcome.tokens is not None:
