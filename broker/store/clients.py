@@ -3,7 +3,7 @@
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, or_, select, update
 
 from broker.domain.apikey import ApiKey, hash_key
 from broker.domain.audit import Action
@@ -123,7 +123,13 @@ async def _update(work: Work, client: int, values: dict[str, Any]) -> None:
 
 async def _end_exchanged(work: Work, held: Client) -> None:
     """Revoke the machine credentials that came from a client's key, each with a record of its own."""
-    came = (machines.c.client == held.id, machines.c.from_key == held.key_id, machines.c.revoked_at.is_(None))
+    live = or_(machines.c.expires_at.is_(None), machines.c.expires_at > work.now_s)
+    came = (
+        machines.c.client == held.id,
+        machines.c.from_key == held.key_id,
+        machines.c.revoked_at.is_(None),
+        live,
+    )
     rows = await work.connection.execute(select(machines.c.id, machines.c.name).where(*came))
     for row in rows.all():
         told = f"machine {row.id} {row.name}, with the API key that it came from"

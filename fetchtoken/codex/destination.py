@@ -8,7 +8,7 @@ from fetchtoken.formats.codex import AuthFile
 from fetchtoken.net.url import parse_url
 from fetchtoken.oauth.messages import ISSUER, OAUTH_CLIENT_ID
 
-__all__ = ["MACHINE_CREDENTIAL", "revoke_endpoint", "token_endpoint"]
+__all__ = ["MACHINE_CREDENTIAL", "authority_of", "revoke_endpoint", "token_endpoint"]
 
 MACHINE_CREDENTIAL = "cbr_"
 """How a broker's refresh token begins."""
@@ -66,6 +66,22 @@ def revoke_endpoint(
     override = "CODEX_REFRESH_TOKEN_URL_OVERRIDE" if refresh_override else ""
     _check(auth, text, "CODEX_REVOKE_TOKEN_URL_OVERRIDE" if url_override else override, broker_url)
     return text, client_id
+
+
+def authority_of(url: str, *, broker_url: str, broker_ca: str, ca_file: str) -> str:
+    """Return the CA file to check an endpoint with, or an empty string for the system's own.
+
+    Args:
+        url: the endpoint.
+        broker_url: the configured ``CODEX_REMOTE_URL``, or empty.
+        broker_ca: ``CODEX_REMOTE_CA_FILE``, or empty: for that broker and nobody else.
+        ca_file: ``CODEX_CA_CERTIFICATE``, or empty.
+
+    Raises:
+        ConfigError: a URL is none.
+    """
+    ours = _origin(broker_url, "CODEX_REMOTE_URL") == parse_url(url).origin
+    return (broker_ca if ours else "") or ca_file
 
 
 def _check(auth: AuthFile, text: str, override: str, broker_url: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from fetchtoken.codex.destination import token_endpoint
+from fetchtoken.codex.destination import authority_of, token_endpoint
 from fetchtoken.codex.local_attempt import Past, Verdict, attempt_path, begin, look_back, put_aside, remove
 from fetchtoken.codex.locks import auth_locks
 from fetchtoken.codex.replaceable import check_replaceable
@@ -61,6 +61,7 @@ class Job:
     url_override: str = ""
     client_id_override: str = ""
     broker_url: str = ""
+    broker_ca: str = ""
     ca_file: str = ""
 
     def to_json(self) -> dict[str, object]:
@@ -190,6 +191,7 @@ def _exchange(
         client_id_override=job.client_id_override,
         broker_url=job.broker_url,
     )
+    ca_file = authority_of(url, broker_url=job.broker_url, broker_ca=job.broker_ca, ca_file=job.ca_file)
     reason = "forced" if job.force else "proactive_expiry"
     fd = begin(journal, auth.refresh_token, replay=replay)
     try:
@@ -200,7 +202,7 @@ def _exchange(
             journal_fd=fd,
             started_s=job.started_s,
             limit_s=_LIMIT_S,
-            ca_file=job.ca_file,
+            ca_file=ca_file,
         )
         answer = send(attempt, environ)
         outcome = classify(answer, now_s=time.time())

@@ -6,7 +6,7 @@ import os
 import time
 
 from fetchtoken.codex.config import store_mode
-from fetchtoken.codex.destination import revoke_endpoint
+from fetchtoken.codex.destination import authority_of, revoke_endpoint
 from fetchtoken.codex.local_attempt import Past, Verdict, attempt_path, look_back
 from fetchtoken.codex.locks import auth_locks
 from fetchtoken.codex.removal import remove_login
@@ -128,21 +128,19 @@ def _revoked(auth: AuthFile, past: Past, settings: Settings) -> str:
     token = (tokens.refresh_token if tokens is not None else None) or auth.refresh_token
     if not token:
         return _kind(auth)
+    broker_url = settings.remote_url if settings.remote_url_origin != "built-in" else ""
     url, client_id = revoke_endpoint(
         auth,
         url_override=settings.revoke_url_override,
         refresh_override=settings.refresh_url_override,
         client_id_override=settings.login_client_id,
-        broker_url=settings.remote_url if settings.remote_url_origin != "built-in" else "",
+        broker_url=broker_url,
+    )
+    ca_file = authority_of(
+        url, broker_url=broker_url, broker_ca=settings.ca_file, ca_file=settings.codex_ca_certificate
     )
     try:
-        now = revoke(
-            url,
-            token,
-            client_id=client_id,
-            ca_file=settings.codex_ca_certificate,
-            environ=settings.environ,
-        )
+        now = revoke(url, token, client_id=client_id, ca_file=ca_file, environ=settings.environ)
     except Unavailable as error:
         if past.verdict is not Verdict.REFUSED:
             raise Unavailable(f"not revoked, nothing deleted: {error.message}", hint=_HINT) from None

@@ -69,6 +69,7 @@ def renew_file(
         url_override=settings.refresh_url_override,
         client_id_override=settings.login_client_id,
         broker_url=settings.remote_url if settings.remote_url_origin != "built-in" else "",
+        broker_ca=settings.ca_file,
         ca_file=settings.codex_ca_certificate,
     )
     left_s = request.deadline - time.monotonic()

@@ -214,6 +214,15 @@ async def test_a_second_new_key_ends_what_the_first_brought_and_nothing_twice(st
     ]
 
 
+async def test_what_expired_before_does_not_end_with_its_key(store, new):
+    """Nobody is told of the end of what had ended."""
+    client = await a_client_of(store)
+    expired = (await new(client, from_key=client.key_id, expires_at=NOW)).made
+    await store.rotate_client(client.id, new_key("cbk", os.urandom), RECORD)
+    assert (await store.snapshot()).machines == (expired,)
+    assert await told(store, "machine.revoked") == []
+
+
 @pytest.mark.parametrize("how", ["rotated", "revoked"])
 async def test_a_key_that_ended_after_it_was_looked_at_brings_nothing(store, new, how):
     """An exchange that loses the race against its key's end changes nothing."""
