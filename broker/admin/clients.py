@@ -11,7 +11,8 @@ from broker.admin.wire import Actor
 from broker.domain.apikey import ApiKey, new_key
 from broker.domain.audit import Action
 from broker.domain.invite import Invite
-from broker.domain.records import Client
+from broker.domain.machine import refusal_of
+from broker.domain.records import Client, Machine
 from broker.domain.sshkey import parse_public_keys
 from broker.store.enrolment import revoke_invite, waiting
 from broker.store.machines import last_uses
@@ -121,7 +122,8 @@ class ClientOperations:
     async def client_rotate(self, actor: Actor, name: str, *, machine: bool = False) -> dict[str, Any]:
         """Give a client a new key, or a new machine credential; the old one, or ones, are void.
 
-        With a key end the machine credentials that it was exchanged for; the answer names them.
+        With a key end the machine credentials that it was exchanged for; the answer names them, and what
+        else of this client's counts as before.
 
         Raises:
             ConfigError: the client is revoked, or a machine credential is for nobody knows which account.
@@ -135,7 +137,9 @@ class ClientOperations:
         key = new_key("cbk", os.urandom)
         audit = desk.record(Action.CLIENT_ROTATED, actor, client=name)
         rotated = await desk.store.rotate_client(client.id, key, audit)
-        return self._with_key(rotated, key) | {"machines_ended": await self._ended_with_key(rotated)}
+        ended = await self._ended_with_key(rotated)
+        left = {"machines_left": self._live_machines(rotated), "ssh_keys_left": sorted(rotated.ssh_keys)}
+        return self._with_key(rotated, key) | {"machines_ended": ended, **left}
 
     async def client_ssh_keys(
         self, actor: Actor, name: str, ssh_keys: dict[str, str] | None
@@ -195,7 +199,12 @@ class ClientOperations:
         ]
         for machine in ended:
             self._desk.roster.put_machine(machine)
-        return [{"machine": machine.id, "name": machine.name} for machine in ended]
+        return list(map(_named, ended))
+
+    def _live_machines(self, client: Client) -> list[dict[str, Any]]:
+        roster, now_s = self._desk.roster, self._desk.clock()
+        held = [(one, roster.account_by_id(one.account)) for one in roster.machines_of(client.id)]
+        return [_named(one) for one, account in held if refusal_of(one, client, account, now_s) is None]
 
     async def _invited(self, name: str) -> Invite | None:
         """Return the invite of a client that is not there yet."""
@@ -216,6 +225,10 @@ class ClientOperations:
             "scopes": view["scopes"],
             "expires_at": view["expires_at"],
         }
+
+
+def _named(machine: Machine) -> dict[str, Any]:
+    return {"machine": machine.id, "name": machine.name}
 
 
 def _refuse_revoked(client: Client) -> None:

@@ -143,8 +143,8 @@ def rotate(  # noqa: PLR0913 - its options
 ) -> None:
     """Give a client a new API key, or other SSH keys.
 
-    The old ones stop working at once, and so do machine credentials that the old API key was exchanged for.
-    With --ssh-key, --no-ssh-key or --machine its API key stays as it is.
+    The old ones stop working at once, and so do machine credentials that the old API key was exchanged for;
+    what else counts as before is said. With --ssh-key, --no-ssh-key or --machine its API key stays as it is.
     """
     if (ssh_key is not None) + no_ssh_key + machine > 1:
         raise ConfigError("--ssh-key, --no-ssh-key and --machine exclude each other", hint="give one of them")
@@ -154,6 +154,7 @@ def rotate(  # noqa: PLR0913 - its options
         _show_key(rotated, as_json=as_json)
         if not as_json:
             _note_ended(rotated.get("machines_ended", []))
+            _note_left(rotated)
         return
     keys = None if ssh_key is None else read_public_keys(ssh_key)
     with place.session() as call:
@@ -184,9 +185,24 @@ def revoke(
 def _note_ended(machines: list[dict[str, Any]]) -> None:
     """Say which machines have to come anew."""
     if machines:
-        names = ", ".join(f"{one['machine']} ({one['name']})" for one in machines)
+        names = _names(machines)
         speech.note(f"machine credentials that the old key was exchanged for ended with it: {names}")
         speech.note("each of those machines needs the new key, and a new credential by it")
+
+
+def _note_left(rotated: dict[str, Any]) -> None:
+    """Say what a new key ends nothing of: whoever rotates it for a lost machine must know."""
+    name = rotated["client"]
+    if machines := rotated.get("machines_left"):
+        speech.note(f"these machine credentials of {name} count as before: {_names(machines)}")
+        speech.note(f"to end one: codex-broker client revoke {name} --machine NUMBER")
+    if keys := rotated.get("ssh_keys_left"):
+        speech.note(f"its SSH keys count as before: {', '.join(keys)}")
+        speech.note(f"to end them: codex-broker client rotate {name} --no-ssh-key")
+
+
+def _names(machines: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{one['machine']} ({one['name']})" for one in machines)
 
 
 def _show_key(made: dict[str, Any], *, as_json: bool) -> None:
