@@ -19,6 +19,7 @@ _VALUES = {
     "-f": "format",
     "--shell": "shell",
     "--min-valid": "min_valid",
+    "--cache-max-age": "cache_max_age",
     "--profile": "profile",
     "--timeout": "timeout",
 }
@@ -36,6 +37,7 @@ class Options:
 
     __slots__ = (
         "account",
+        "cache_max_age",
         "force_refresh",
         "format",
         "min_valid",
@@ -56,6 +58,7 @@ class Options:
         format: str | None = None,  # noqa: A002 - the option's name
         shell: str | None = None,
         min_valid: str | None = None,
+        cache_max_age: str | None = None,
         profile: str | None = None,
         timeout: str | None = None,
         force_refresh: bool = False,
@@ -68,6 +71,7 @@ class Options:
         self.format = format
         self.shell = shell
         self.min_valid = min_valid
+        self.cache_max_age = cache_max_age
         self.profile = profile
         self.timeout = timeout
         self.force_refresh = force_refresh

@@ -15,7 +15,7 @@ from fetchtoken.resolve import run
 
 __all__ = ["register"]
 
-_WITH_COMMANDS = ("source", "account", "min_valid", "profile", "verbose")
+_WITH_COMMANDS = ("source", "account", "min_valid", "cache_max_age", "profile", "verbose")
 """Options that mean something before a subcommand: they are settings."""
 
 _RESOLVING = {"exec": ("force_refresh", "no_refresh", "no_cache", "timeout")}
@@ -88,6 +88,14 @@ def root(  # noqa: PLR0913 - one parameter per option
             help="The token must live that long, 0 to 864000. [CODEX_MIN_VALID, 600]",
         ),
     ] = None,
+    cache_max_age: Annotated[
+        str | None,
+        typer.Option(
+            "--cache-max-age",
+            metavar="SECONDS",
+            help="Print a younger copy without asking; 0 asks each time. [CODEX_CACHE_MAX_AGE, 300]",
+        ),
+    ] = None,
     force_refresh: Annotated[
         bool, typer.Option("--force-refresh", help="Exchange now, however fresh the token is.")
     ] = False,
@@ -115,6 +123,7 @@ def root(  # noqa: PLR0913 - one parameter per option
         format=format,
         shell=shell,
         min_valid=min_valid,
+        cache_max_age=cache_max_age,
         profile=profile,
         timeout=timeout,
         force_refresh=force_refresh,

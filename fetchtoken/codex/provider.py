@@ -1,7 +1,8 @@
 """Our model provider in Codex's ``config.toml``, with our command for its bearer; pure.
 
 Codex sends no account by itself to a provider with a command, so the header stands there. The
-command ends before Codex's own limit does, and so says why.
+command ends before Codex's own limit does, and so says why; it asks each time, since Codex runs it
+again where the backend refused what it printed, and keeps its copy for when nobody answers.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def provider_keys(
         "http_headers": {"ChatGPT-Account-Id": account_id},
         "auth": {
             "command": command,
-            "args": [*words, "--timeout", str(_COMMAND_S)],
+            "args": [*words, "--cache-max-age", "0", "--timeout", str(_COMMAND_S)],
             "timeout_ms": _CODEX_MS,
             "refresh_interval_ms": _REFRESH_MS,
         },

@@ -48,6 +48,7 @@ _OPTION_KEYS = {
     "CODEX_TOKEN_SOURCE": ("source", "--source"),
     "CODEX_ACCOUNT": ("account", "--account"),
     "CODEX_MIN_VALID": ("min_valid", "--min-valid"),
+    "CODEX_CACHE_MAX_AGE": ("cache_max_age", "--cache-max-age"),
     "ACTIVE_PROFILE": ("profile", "--profile"),
 }
 

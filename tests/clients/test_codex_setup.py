@@ -105,6 +105,19 @@ def test_a_command(machine):
     machine.works()
 
 
+@pytest.mark.trap("T34")
+def test_a_rotation_in_a_session_with_the_command(machine):
+    """A copy is printed without a question elsewhere, not here: after a refusal there is the newer token."""
+    del machine.environment["CODEX_CACHE_MAX_AGE"]
+    path = machine.codex.home / "config.toml"
+    path.write_text(f'openai_base_url = "{machine.codex.backend.url}/v1"\n' + path.read_text())
+    machine.run("codex", "setup", "--mode", "command", "--force")
+    machine.codex.backend.meanwhile(machine.rotate)
+    run = machine.codex.run(**{**machine.team.remote, "CODEX_CACHE_MAX_AGE": ""})
+    assert (run.returncode, run.stdout.strip()) == (0, REPLY), run.stderr
+    assert [one.status for one in machine.codex.backend.responses] == [200, 401, 200]
+
+
 def test_a_command_in_a_config_with_dotted_keys(machine):
     """The provider in one line, where there can be no table of its own, is read by Codex as well."""
     path = machine.codex.home / "config.toml"

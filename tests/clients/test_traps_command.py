@@ -148,12 +148,15 @@ def test_a_command_is_run_once_and_again_after_a_401(codex, script, tmp_path):
 
 
 @pytest.mark.trap("T34")
-def test_our_command_has_the_newer_token_after_a_401(codex, machine):
+@pytest.mark.parametrize("by", ["setting", "option"])
+def test_our_command_has_the_newer_token_after_a_401(codex, machine, by):
     """A rotation in mid-session, after which the backend refuses the former token: the turn goes on."""
     old = machine.token()
     codex.backend.meanwhile(lambda: codex.backend.accept(machine.rotate(), elsewhere=old))
-    codex.use_command(COMMAND, "--timeout", "4")
-    assert worked(codex.run(**machine.remote))
+    ages = {"setting": ("0", []), "option": ("", ["--cache-max-age", "0"])}
+    age, words = ages[by]
+    codex.use_command(COMMAND, *words, "--timeout", "4")
+    assert worked(codex.run(**{**machine.remote, "CODEX_CACHE_MAX_AGE": age}))
     new = Secret(machine.token()).fingerprint()
     old = Secret(old).fingerprint()
     seen = [(each.bearer, each.status) for each in codex.backend.responses]

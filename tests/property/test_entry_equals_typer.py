@@ -66,6 +66,7 @@ VALUES = {
     "--format": ["json", "env", *FORMATS, "yaml", "", "=json"],
     "--shell": [*SHELLS, "zsh"],
     "--min-valid": ["0", "600", "0900", "864000", "864001", "-1", "1e3", "", "٣"],
+    "--cache-max-age": ["0", "300", "864001", "-1", "x", ""],
     "--profile": ["bare", "bare", "ci", "gone", "../x", ""],
     "--timeout": ["30", "12.5", "20", "0", "-1", "nan", "", "."],
 }

@@ -23,9 +23,11 @@ def test_all_forms_of_an_option_are_one(words: list[str]):
 
 def test_every_option_has_its_field():
     """The whole list of the plain resolve, once."""
-    words = "--min-valid 5 --profile ci --timeout 9 --shell fish --force-refresh --no-refresh --no-cache"
+    words = "--min-valid 5 --cache-max-age 7 --profile ci --timeout 9 --shell fish"
+    words += " --force-refresh --no-refresh --no-cache"
     assert parse_options(words.split()) == Options(  # noqa: S604 - an option of that name, no subprocess
         min_valid="5",
+        cache_max_age="7",
         profile="ci",
         timeout="9",
         shell="fish",

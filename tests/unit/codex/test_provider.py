@@ -81,7 +81,7 @@ def test_the_table():
     table = keys["model_providers", PROVIDER]
     assert table["http_headers"] == {"ChatGPT-Account-Id": "a-1"}
     assert table["auth"]["command"] == "/opt/x y/codex-fetchtoken"
-    assert table["auth"]["args"] == ["--source", "ssh", "--timeout", "4"]
+    assert table["auth"]["args"] == ["--source", "ssh", "--cache-max-age", "0", "--timeout", "4"]
     assert table["auth"]["timeout_ms"] == 5000
     assert table["wire_api"] == "responses"
 

@@ -239,7 +239,8 @@ def test_a_command(desk):
     assert provider["base_url"] == "https://chatgpt.com/backend-api/codex"
     assert provider["http_headers"] == {"ChatGPT-Account-Id": "acct-1"}
     assert provider["auth"]["command"] == COMMAND
-    assert provider["auth"]["args"] == ["--source", "remote", "--account", "work", "--timeout", "4"]
+    words = ["--source", "remote", "--account", "work", "--cache-max-age", "0", "--timeout", "4"]
+    assert provider["auth"]["args"] == words
     assert "cbk_" not in desk.config.read_text()
     assert desk.bearer not in desk.config.read_text()
     assert not desk.auth.exists()
