@@ -62,7 +62,7 @@ def credential_of(peer: str, response: Response, account: str) -> Given:
     expires_at = parse_rfc3339(document.get("expires_at"))
     if expires_at is None or type(number) is not int:
         raise Malformed(f"{peer} does not say when its machine credential ends, or which it is", hint=_HINT)
-    token = token_in(_again(document.get("token")), peer, account, source="remote", hint=_HINT)
+    token = token_in(dumps(document.get("token")).encode(), peer, account, source="remote", hint=_HINT)
     return Given(Secret(credential), expires_at, number, token)
 
 
@@ -89,11 +89,3 @@ def problem(peer: str, response: Response, account: str) -> FetchTokenError:
             code="too_many_machines",
         )
     return problem_of_token(peer, response, account)
-
-
-def _again(value: object) -> bytes:
-    """Return a value as JSON once more; what cannot be written so is no token."""
-    try:
-        return dumps(value).encode()
-    except ValueError:
-        return b""

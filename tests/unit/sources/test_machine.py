@@ -164,6 +164,13 @@ def test_a_refusal_with_an_odd_code_is_judged_by_its_status(tmp_path, code):
         asked(tmp_path, broker)
 
 
+def test_what_is_no_http_is_nonsense(tmp_path):
+    """Something else listens there."""
+    with Broker(b"220 mail.example ESMTP\r\n") as broker, pytest.raises(Malformed) as caught:
+        asked(tmp_path, broker)
+    assert caught.value.hint == "check CODEX_REMOTE_URL"
+
+
 def test_a_redirect_is_not_followed(tmp_path):
     """The key goes to the broker that is configured, and nowhere that it names."""
     with (
