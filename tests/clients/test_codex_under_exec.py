@@ -117,6 +117,7 @@ def test_a_turn_with_an_expired_token(team, enrolled, provenance):
     assert len(team.issuer.exchanges()) == exchanges
 
 
+@pytest.mark.trap("T24")
 def test_a_logout_ends_that_machine_and_nothing_else(team, codex, tmp_path, enrolled):
     """The broker's word for it is revoked; another machine, the account and OpenAI notice nothing."""
     other = Enrolled(team, codex, tmp_path)
@@ -139,6 +140,7 @@ def test_without_exec_the_logout_tells_openai(enrolled):
     assert enrolled.state() == ""
 
 
+@pytest.mark.trap("T19")
 def test_six_at_once_on_one_home(team, enrolled):
     """All six turns succeed on a token that lives, and nobody asks for another."""
     enrolled.write(access_token=enrolled.token)
