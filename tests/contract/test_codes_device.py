@@ -1,19 +1,16 @@
 """Status and exit codes of device logins, from a real daemon with the strict sandbox as its issuer."""
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
-from typing import Any
 
 import pytest
 
 from tests.contract.table import BROKER, HTTP, Case, case, cases_of, check, check_answer
-from tests.support.approving import Approver, ticket_in
+from tests.support.approving import Approver, Asker, daemon_with_address, ticket_in
 from tests.support.command import Ran
-from tests.support.daemon import Answer, Daemon, ask, running_daemon
+from tests.support.daemon import Answer, Daemon, ask
 from tests.support.issuer import Issuer
 from tests.support.programs import Machine
-from tests.support.proxy import free_port
 from tests.support.visitor import Page
 
 _numbers = count(1)
@@ -25,27 +22,12 @@ class Stage:
 
     daemon: Daemon
     issuer: Issuer
-    person: Approver = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.person = Approver(self.daemon.url)
-
-    def post(self, path: str, fields: dict[str, Any], source: str = "") -> Answer:
-        """Send fields as JSON, from a loopback address of one's own where another's budget matters."""
-        headers = {"Content-Type": "application/json"}
-        body = json.dumps(fields).encode()
-        return ask(self.daemon.url, path, method="POST", body=body, headers=headers, source=source)
-
-    def begin(self, source: str = "") -> Answer:
-        return self.post("/api/accounts/deviceauth/usercode", {"client_id": "app_x"}, source)
+    asker: Asker
+    person: Approver
 
     def kept(self) -> dict[str, str]:
-        """Return what Codex keeps of a login that it began."""
-        answer = self.begin(f"127.7.0.{next(_numbers)}")
-        return {name: answer.document[name] for name in ("device_auth_id", "user_code")}
-
-    def poll(self, kept: dict[str, str]) -> Answer:
-        return self.post("/api/accounts/deviceauth/token", kept)
+        """Return what is kept of a login, from an address of its own: each has ten."""
+        return self.asker.kept(f"127.7.0.{next(_numbers)}")
 
     def invited(self, *accounts: str) -> str:
         """Return the code of an invite for a new client."""
@@ -56,39 +38,24 @@ class Stage:
         """Return what Codex is told whose login was approved."""
         kept = self.kept()
         assert self.person.approve(kept["user_code"], self.invited()).status == 200
-        return self.poll(kept)
-
-    def redeem(self, told: Answer) -> Answer:
-        fields = {
-            "grant_type": "authorization_code",
-            "client_id": "app_x",
-            "code": told.document["authorization_code"],
-            "redirect_uri": f"{self.daemon.url}/deviceauth/callback",
-            "code_verifier": told.document["code_verifier"],
-        }
-        return self.post("/oauth/token", fields)
+        return self.asker.poll(kept)
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory, shared_issuer):
-    port = str(free_port())
-    known = {
-        "CODEX_BROKER_SERVER_PORT": port,
-        "CODEX_BROKER_SERVER_PUBLIC_URL": f"http://127.0.0.1:{port}",
-    }
-    with running_daemon(tmp_path_factory.mktemp("devices"), shared_issuer.url, **known) as daemon:
+    with daemon_with_address(tmp_path_factory.mktemp("devices"), shared_issuer.url) as daemon:
         for name in ("work", "home"):
             daemon.hold(shared_issuer.mint(email=f"{name}@x.example"), name)
         daemon.add_client("there", "work", "home")
         daemon.add_client("narrow", "home")
         daemon.add_client("gone", "work")
         daemon.call("client_revoke", name="gone")
-        yield Stage(daemon, shared_issuer)
+        yield Stage(daemon, shared_issuer, Asker(daemon.url), Approver(daemon.url))
 
 
 @case(HTTP, 200, "a user code for Codex", says='"interval":"5"')
 def _(stage: Stage) -> Answer:
-    return stage.begin("127.7.1.1")
+    return stage.asker.begin("127.7.1.1")
 
 
 @case(HTTP, 200, "an approved device login", says='"authorization_code":')
@@ -98,10 +65,9 @@ def _(stage: Stage) -> Answer:
 
 @case(HTTP, 200, "a device's code becomes a credential", says='"refresh_token":"cbr_')
 def _(stage: Stage) -> Answer:
-    answer = stage.redeem(stage.approved())
+    answer = stage.asker.redeem(stage.approved())
     assert stage.issuer.alive(answer.document["access_token"])
-    again = {"grant_type": "refresh_token", "refresh_token": answer.document["refresh_token"]}
-    assert stage.post("/oauth/token", again).document == answer.document
+    assert stage.asker.refresh(answer).document == answer.document
     return answer
 
 
@@ -119,10 +85,9 @@ def _(stage: Stage) -> Answer:
 @case(HTTP, 400, "invalid_grant: a device's code that was used", says="log in again")
 def _(stage: Stage) -> Answer:
     told = stage.approved()
-    first = stage.redeem(told)
-    answer = stage.redeem(told)
-    fields = {"grant_type": "refresh_token", "refresh_token": first.document["refresh_token"]}
-    assert stage.post("/oauth/token", fields).code == "refresh_token_invalidated"
+    first = stage.asker.redeem(told)
+    answer = stage.asker.redeem(told)
+    assert stage.asker.refresh(first).code == "refresh_token_invalidated"
     return answer
 
 
@@ -134,18 +99,18 @@ def _(stage: Stage) -> Answer:
 @case(HTTP, 401, "invalid_token: join with a code for devices", says="device logins")
 def _(stage: Stage) -> Answer:
     code = stage.daemon.call("invite_device", name="there", accounts=[], expires_s=60)["code"]
-    return stage.post("/join", {"code": code, "nonce": "n" * 64})
+    return stage.asker.post("/join", {"code": code, "nonce": "n" * 64})
 
 
 @case(HTTP, 403, "authorization_pending: nobody has approved it yet")
 def _(stage: Stage) -> Answer:
-    return stage.poll(stage.kept())
+    return stage.asker.poll(stage.kept())
 
 
 @case(HTTP, 403, "slow_down: asked too often")
 def _(stage: Stage) -> Answer:
     kept = stage.kept()
-    answers = (stage.poll(kept) for _ in range(200))
+    answers = (stage.asker.poll(kept) for _ in range(200))
     return next(answer for answer in answers if answer.code != "authorization_pending")
 
 
@@ -165,7 +130,7 @@ def _(stage: Stage) -> Answer:
     kept = stage.kept()
     page = stage.person.look(kept["user_code"], stage.invited("work"))
     answer = _answer(stage.person.decide(ticket_in(page), account="home"))
-    assert stage.poll(kept).code == "authorization_pending"
+    assert stage.asker.poll(kept).code == "authorization_pending"
     return answer
 
 
@@ -173,17 +138,17 @@ def _(stage: Stage) -> Answer:
 def _(stage: Stage) -> Answer:
     kept = stage.kept()
     stage.person.decide(ticket_in(stage.person.look(kept["user_code"], stage.invited())), decision="deny")
-    return stage.poll(kept)
+    return stage.asker.poll(kept)
 
 
 @case(HTTP, 410, "expired_token: an unknown device login")
 def _(stage: Stage) -> Answer:
-    return stage.poll({"device_auth_id": "x" * 43, "user_code": "AAAA-AAAA"})
+    return stage.asker.poll({"device_auth_id": "x" * 43, "user_code": "AAAA-AAAA"})
 
 
 @case(HTTP, 429, "rate_limited: too many device logins wait", headers=("retry-after",))
 def _(stage: Stage) -> Answer:
-    return [stage.begin("127.7.1.2") for _ in range(11)][-1]
+    return [stage.asker.begin("127.7.1.2") for _ in range(11)][-1]
 
 
 @case(HTTP, 429, "the page: too many wrong codes", says="too many attempts", headers=("retry-after",))
@@ -205,7 +170,7 @@ def _(stage: Stage) -> Ran:
     page = stage.person.look(kept["user_code"], ran.out.strip())
     assert 'value="home"' not in page.text
     assert stage.person.decide(ticket_in(page)).status == 200
-    assert stage.redeem(stage.poll(kept)).status == 200
+    assert stage.asker.redeem(stage.asker.poll(kept)).status == 200
     [machine] = stage.daemon.call("client_show", name="there")["machines"]
     assert (machine["name"], machine["account"], machine["state"]) == ("box", "work", "live")
     assert machine["expires_at"] is not None
