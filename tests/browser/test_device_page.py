@@ -310,8 +310,10 @@ FORMS = {
     "another port": ("127.0.0.1", '<form id="f" method="post" action="{to}">{fields}</form>'),
     "without its address": (
         "localhost",
-        '<meta name="referrer" content="no-referrer">'
-        '<form id="f" method="post" action="{to}">{fields}</form>',
+        (
+            '<meta name="referrer" content="no-referrer">'
+            '<form id="f" method="post" action="{to}">{fields}</form>'
+        ),
     ),
 }
 
