@@ -82,6 +82,9 @@ class Demands:
         self._histories[account.id] = history
         if not await self._is_refused(account):
             return
+        now = self._roster.account_by_id(account.id)
+        if now is None or _generation(now) != held:  # a rotation came meanwhile: that is the answer
+            return
         began_s = self._ticks()
         if not may_exchange(held, history, began_s, issued_at=account.issued_at, now_s=self._clock()):
             _log.warning("token_refused_again", account=account.name, generation=account.generation)

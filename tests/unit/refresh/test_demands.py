@@ -126,6 +126,18 @@ async def test_an_exchange_that_fails_is_not_repeated(world: World, fault: str) 
     assert len(world.decisions()) == 1
 
 
+async def test_a_rotation_during_the_question_answers_the_demand(world: World) -> None:
+    """What the backend refuses by then is an older token: the newer one is given, and not exchanged at once."""
+    stand, account = await stand_of(world)
+    stand.backend.answer.clear()
+    demand = asyncio.create_task(stand.demand(account))
+    await until(lambda: stand.backend.asked)
+    await world.coordinator.refresh(account.id, force=True)
+    stand.backend.answer.set()
+    assert (await demand).generation == 1
+    assert world.decisions() == ["rotated"]
+
+
 async def test_a_machine_that_goes_away_ends_nothing(world: World) -> None:
     """The check goes on for those who wait with it."""
     stand, account = await stand_of(world)
