@@ -122,8 +122,8 @@ class ClientOperations:
     async def client_rotate(self, actor: Actor, name: str, *, machine: bool = False) -> dict[str, Any]:
         """Give a client a new key, or a new machine credential; the old one, or ones, are void.
 
-        With a key end the machine credentials that it was exchanged for; the answer names them, and what
-        else of this client's counts as before.
+        With a key end the machine credentials that it was exchanged for, and what else of this client's
+        counts is named; with a machine credential end all that the client has. The answer names them.
 
         Raises:
             ConfigError: the client is revoked, or a machine credential is for nobody knows which account.
@@ -132,8 +132,9 @@ class ClientOperations:
         _refuse_revoked(client)
         if machine:
             check_machine(client.accounts, client.default_account, client.scopes)
+            live = self._live_machines(client)
             await end_machines(desk, actor, client, desk.roster.machines_of(client.id))
-            return {"client": name} | await new_machine(desk, actor, client)
+            return {"client": name} | await new_machine(desk, actor, client) | {"machines_ended": live}
         key = new_key("cbk", os.urandom)
         audit = desk.record(Action.CLIENT_ROTATED, actor, client=name)
         rotated = await desk.store.rotate_client(client.id, key, audit)

@@ -153,7 +153,7 @@ def rotate(  # noqa: PLR0913 - its options
         rotated = place.call("client_rotate", name=name, machine=machine)
         _show_key(rotated, as_json=as_json)
         if not as_json:
-            _note_ended(rotated.get("machines_ended", []))
+            _note_ended(rotated["machines_ended"], with_key=not machine)
             _note_left(rotated)
         return
     keys = None if ssh_key is None else read_public_keys(ssh_key)
@@ -182,8 +182,11 @@ def revoke(
     speech.data(f"revoked {name}" if machine is None else f"revoked machine credential {machine} of {name}")
 
 
-def _note_ended(machines: list[dict[str, Any]]) -> None:
+def _note_ended(machines: list[dict[str, Any]], *, with_key: bool) -> None:
     """Say which machines have to come anew."""
+    if machines and not with_key:
+        speech.note(f"all that it had of these ended: {_names(machines)}")
+        return
     if machines:
         names = _names(machines)
         speech.note(f"machine credentials that the old key was exchanged for ended with it: {names}")
