@@ -127,7 +127,7 @@ async def test_an_exchange_that_fails_is_not_repeated(world: World, fault: str) 
 
 
 async def test_a_rotation_during_the_question_answers_the_demand(world: World) -> None:
-    """What the backend refuses by then is an older token: the newer one is given, and not exchanged at once."""
+    """What the backend refuses by then is an older token: the newer is given, and not exchanged at once."""
     stand, account = await stand_of(world)
     stand.backend.answer.clear()
     demand = asyncio.create_task(stand.demand(account))
