@@ -66,12 +66,15 @@ async def _read(request: Request, largest: int) -> bytes:
     return bytes(data)
 
 
-async def fields_of_body(call: Call, largest: int) -> dict[str, str]:
+async def fields_of_body(
+    call: Call, largest: int, *, texts: AbstractSet[str] = frozenset()
+) -> dict[str, str]:
     """Return the texts of a JSON object or of a form; what else is in it is passed over.
 
     Args:
         call: the request.
         largest: most bytes of its body.
+        texts: names that must not be passed over: texts, or ``null`` as good as absent.
 
     Raises:
         ProblemError: ``content_too_large``, or ``invalid_request`` for anything else that is wrong.
@@ -91,7 +94,11 @@ async def fields_of_body(call: Call, largest: int) -> dict[str, str]:
     if pairs is None or len({name for name, _ in pairs}) != len(pairs):
         # A parameter must not be there twice (RFC 6749 §3.2).
         raise ProblemError("invalid_request", "the body is no JSON object and no form")
-    return {name: value for name, value in pairs if isinstance(value, str)}
+    fields = {name: value for name, value in pairs if isinstance(value, str)}
+    odd = {name for name, value in pairs if value is not None} - fields.keys()
+    if odd & texts:
+        raise ProblemError("invalid_request", f"look at {min(odd & texts)}: a text is wanted, and one only")
+    return fields
 
 
 async def form_of_body(call: Call, known: AbstractSet[str], largest: int) -> dict[str, str]:

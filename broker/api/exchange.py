@@ -67,6 +67,8 @@ class ExchangeHandler:
 
     async def token(self, call: Call, fields: Fields) -> Response:
         """Make a credential for one account and machine, in the place of what that machine had."""
+        # What has no value counts as left out (RFC 6749 §3.2).
+        fields = {name: value for name, value in fields.items() if value}
         name = _checked(fields)
         client = self._authenticator.client_of(
             fields["subject_token"], call.peer, now_s=call.now_s, ticks_s=call.ticks_s

@@ -18,7 +18,7 @@ from broker.access.refused import Refused
 from broker.access.tokens import TokenDesk
 from broker.api.bodies import fields_of_body
 from broker.api.call import Call
-from broker.api.oauth import Fields, Grant, answered
+from broker.api.oauth import TEXTS, Fields, Grant, answered
 from broker.api.ports import Machines
 from broker.api.problems import ProblemError
 from broker.domain.apikey import ApiKey, matches, parse_key
@@ -90,7 +90,7 @@ class MachineHandlers:
 
     async def token(self, call: Call) -> Response:
         """Answer a request by its grant."""
-        fields = await fields_of_body(call, LARGEST_FORM)
+        fields = await fields_of_body(call, LARGEST_FORM, texts=TEXTS)
         grant = fields.get("grant_type", "")
         if grant not in self._grants:
             known = " or ".join(self._grants)

@@ -9,7 +9,10 @@ from broker.api.call import Call
 from broker.api.problems import NO_STORE, X_REQUEST_ID
 from fetchtoken.domain.jsontext import dumps
 
-__all__ = ["Fields", "Grant", "answered"]
+__all__ = ["TEXTS", "Fields", "Grant", "answered"]
+
+TEXTS = frozenset({"actor_token", "audience", "requested_token_type", "resource", "scope"})
+"""Fields that narrow what is asked for: a list in one of them must not be passed over (RFC 8693 §2.1)."""
 
 Fields = Mapping[str, str]
 """What a request says."""
