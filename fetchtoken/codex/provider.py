@@ -14,7 +14,7 @@ from fetchtoken.codex.toml_text import Key, at
 from fetchtoken.domain.errors import ConfigError, Malformed, Unsafe
 from fetchtoken.net.url import parse_url
 
-__all__ = ["PROVIDER", "backend_url", "foreign_key", "other_profiles", "provider_keys"]
+__all__ = ["PROVIDER", "backend_url", "foreign_key", "has_provider", "other_profiles", "provider_keys"]
 
 PROVIDER = "codex-fetchtoken"
 
@@ -79,8 +79,13 @@ def _active_profile(config: Mapping[str, Any]) -> list[Key]:
     return [key] if at(config, key) is not None else []
 
 
+def has_provider(config: Mapping[str, Any]) -> bool:
+    """Tell whether a configuration, such as a profile's own file, chooses another provider than ours."""
+    return config.get("model_provider") not in (None, PROVIDER)
+
+
 def other_profiles(config: Mapping[str, Any]) -> list[str]:
-    """Return the profiles that keep a provider of their own."""
+    """Return the profiles in the file itself, as older versions of Codex have them, that keep their own."""
     profiles = config.get("profiles")
     names = list(profiles) if isinstance(profiles, dict) else []
     active = _active_profile(config)
@@ -90,8 +95,8 @@ def other_profiles(config: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def provider_keys(
-    config: Mapping[str, Any], name: str, *, command: str, words: list[str], account_id: str
+def provider_keys(  # noqa: PLR0913 - what the table says, each named at the call
+    config: Mapping[str, Any], name: str, *, command: str, words: list[str], home: str, account_id: str
 ) -> dict[Key, Any]:
     """Return what to set, by key.
 
@@ -100,6 +105,7 @@ def provider_keys(
         name: its path, for messages.
         command: the absolute path of our command.
         words: what makes it print this account's token.
+        home: where it runs: a project that Codex is in has no say in which token it gets.
         account_id: whose token it is.
 
     Raises:
@@ -116,6 +122,7 @@ def provider_keys(
         "auth": {
             "command": command,
             "args": [*words, "--cache-max-age", "0", "--timeout", str(_COMMAND_S)],
+            "cwd": home,
             "timeout_ms": _CODEX_MS,
             "refresh_interval_ms": _REFRESH_MS,
         },

@@ -1,8 +1,8 @@
 """What setup did, written down before it does it: what undo goes by.
 
 One file for each Codex home in ``$XDG_STATE_HOME/codex-fetchtoken``, 0600. It holds what stood in
-``config.toml`` where setup changed it, what stood in unit files of the same names, and a machine
-credential for as long as it stands nowhere else.
+``config.toml`` where setup changed it, what stood in unit files of the same names, and machine
+credentials for as long as they stand nowhere else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from fetchtoken.codex.config_change import ConfigChange
@@ -58,7 +58,8 @@ class Record:
         timer: for ``file``.
         machine: what the broker calls this machine, for ``endpoint``.
         issuer: the broker's base, the same.
-        spare: a credential to be revoked, unless Codex's file holds it.
+        spare: credentials to be revoked, but for one that Codex's file holds.
+        asking: the broker was asked for one, and the answer is not known.
     """
 
     mode: str
@@ -67,7 +68,8 @@ class Record:
     timer: Timer | None = None
     machine: str = ""
     issuer: str = ""
-    spare: Secret = field(default_factory=lambda: Secret(""))
+    spare: tuple[Secret, ...] = ()
+    asking: bool = False
 
 
 class Records:
@@ -171,7 +173,8 @@ def _document(record: Record) -> dict[str, Any]:
         "timer": timer and {"unit": timer.unit, "new": timer.new, "old": timer.old, "crontab": timer.crontab},
         "machine": record.machine,
         "issuer": record.issuer,
-        "spare": record.spare.reveal(),
+        "spare": [credential.reveal() for credential in record.spare],
+        "asking": record.asking,
     }
 
 
@@ -187,7 +190,7 @@ def _record(document: Any) -> Record:
         )
         for each in document.pop("configs")
     )
-    timer, spare = document.pop("timer"), Secret(document.pop("spare"))
+    timer, spare = document.pop("timer"), tuple(Secret(text) for text in document.pop("spare"))
     return Record(configs=configs, timer=timer and Timer(**timer), spare=spare, **document)
 
 

@@ -16,7 +16,7 @@ from fetchtoken.codex.locks import auth_locks
 from fetchtoken.codex.setup_record import Record, Records
 from fetchtoken.commands.asking import TIMEOUT_S, Note
 from fetchtoken.commands.sync import check_target, merged_document, read_login
-from fetchtoken.domain.errors import ConfigError, FetchTokenError, Unsafe
+from fetchtoken.domain.errors import ConfigError, Denied, FetchTokenError, LoginRequired, NotFound, Unsafe
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.jsontext import dumps
 from fetchtoken.domain.keytext import id_of
@@ -26,7 +26,7 @@ from fetchtoken.files.atomic import replace_file, sweep
 from fetchtoken.formats.codex import AuthFile, access_only_document
 from fetchtoken.oauth.messages import OAUTH_CLIENT_ID
 from fetchtoken.settings import Settings
-from fetchtoken.sources.machine import ask_machine, broker_base, end_machine
+from fetchtoken.sources.machine import MachineCredential, ask_machine, broker_base, end_machine
 
 __all__ = ["check_place", "enrol", "is_of", "login_document", "overrides", "retire"]
 
@@ -103,16 +103,16 @@ def enrol(settings: Settings, store: Records, record: Record, account: str, note
             credential has been revoked.
         FetchTokenError: as the broker answers.
     """
-    path = _path(settings)
-    record = _settled(settings, store, record, note)
     with _locked(settings) as real:
         check_place(settings, record.issuer)
         held = read_login(real)
-        made = ask_machine(
-            settings, account=account, machine=record.machine, deadline_s=time.monotonic() + TIMEOUT_S
-        )
+        former = held.refresh_token if held else Secret("")
+        record = _settled(settings, store, record, former, note)
+        record = replace(record, spare=(former,) if former else ())
+        made = _asked(settings, store, record, account, held)
         try:
-            store.write(replace(record, spare=made.credential))
+            record = replace(record, spare=(*record.spare, made.credential))
+            store.write(record)
             before = held.document if held else {}
             document = merged_document(before, login_document(made.credential, made.token, made.issuer))
             replace_file(real, dumps(document, indent=2).encode())
@@ -120,12 +120,24 @@ def enrol(settings: Settings, store: Records, record: Record, account: str, note
             with suppress(FetchTokenError):
                 _end(settings, made.credential, made.issuer)
             raise
-    note(f"{path} holds the credential of machine {record.machine}, good until {to_rfc3339(made.expires_at)}")
+    until = to_rfc3339(made.expires_at)
+    note(f"{_path(settings)} holds the credential of machine {record.machine}, good until {until}")
     note("the same again before that gives it a new one")
-    former = held.refresh_token if held else Secret("")
-    record = replace(record, spare=former)
-    store.write(record)
-    return _settled(settings, store, record, note)
+    return _settled(settings, store, record, made.credential, note)
+
+
+def _asked(
+    settings: Settings, store: Records, record: Record, account: str, held: AuthFile | None
+) -> MachineCredential:
+    """Ask for a credential, having written down that one may come."""
+    deadline_s = time.monotonic() + TIMEOUT_S
+    store.write(replace(record, asking=True))
+    try:
+        return ask_machine(settings, account=account, machine=record.machine, deadline_s=deadline_s)
+    except (ConfigError, Denied, LoginRequired, NotFound):  # none was made
+        mine = held is not None and is_of(held, record.issuer)
+        store.write(record if mine else replace(record, machine="", issuer=""))
+        raise
 
 
 def retire(  # noqa: PLR0913 - what was done, what is to be, and how
@@ -151,33 +163,57 @@ def retire(  # noqa: PLR0913 - what was done, what is to be, and how
     with _locked(settings) as real:
         held = read_login(real)
         if held is not None and is_of(held, record.issuer):
-            record = replace(record, spare=held.refresh_token)
+            others = [credential for credential in record.spare if credential != held.refresh_token]
+            record = replace(record, spare=(*others, held.refresh_token))
             store.write(record)
             same = token is not None and token.account_id == held.account_id
             after = access_only_document(token if token and same else held.token(), now_s=time.time())
             replace_file(real, dumps(merged_document(held.document, after), indent=2).encode())
             note(f"{_path(settings)} is access-only now")
-    if not record.spare:
+    unheard = record.asking and _end_unheard(settings, record)
+    if not record.spare and not unheard:
         note(f"{record.issuer} may still list machine {record.machine}: codex-broker client show")
     elif not insist:
-        record = _settled(settings, store, record, note)
+        _settled(settings, store, record, None, note)
     else:
-        _end(settings, record.spare, record.issuer)
+        for credential in record.spare:
+            _end(settings, credential, record.issuer)
         note(f"the credential of machine {record.machine} is revoked at {record.issuer}")
-    record = replace(record, machine="", issuer="", spare=Secret(""))
+    record = replace(record, machine="", issuer="", spare=(), asking=False)
     store.write(record)
     return record
 
 
-def _settled(settings: Settings, store: Records, record: Record, note: Note) -> Record:
-    """End a credential that is left over; where that does not work it is said, and it ends by itself."""
-    if not record.spare:
-        return record
-    try:
-        _end(settings, record.spare, record.issuer)
-    except FetchTokenError as error:
-        note(f"a former credential of {record.machine} is not revoked, and ends by itself: {error.message}")
-    record = replace(record, spare=Secret(""))
+def _end_unheard(settings: Settings, record: Record) -> bool:
+    """End a credential whose answer was not heard: the machine's next one takes its place, and is ended."""
+    if broker_base(settings.remote_url) != record.issuer:
+        return False
+    deadline_s = time.monotonic() + TIMEOUT_S
+    account, machine = settings.account, record.machine
+    with suppress(FetchTokenError):
+        made = ask_machine(settings, account=account, machine=machine, deadline_s=deadline_s)
+        _end(settings, made.credential, made.issuer)
+        return True
+    return False
+
+
+def _settled(settings: Settings, store: Records, record: Record, kept: Secret | None, note: Note) -> Record:
+    """End the credentials that are left over; where that does not work it is said: they end by themselves.
+
+    Args:
+        settings: how the broker is spoken to.
+        store: keeps the record.
+        record: names them.
+        kept: the one that is not left over, because Codex's file holds it, or ``None``.
+        note: takes lines for people.
+    """
+    for credential in record.spare:
+        try:
+            if credential != kept:
+                _end(settings, credential, record.issuer)
+        except FetchTokenError as error:
+            note(f"a credential of {record.machine} is not revoked, and ends by itself: {error.message}")
+    record = replace(record, spare=())
     store.write(record)
     return record
 

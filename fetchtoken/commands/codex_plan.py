@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from glob import escape, glob
 from typing import Any
 
 from fetchtoken.codex.config_change import ConfigChange, restored
 from fetchtoken.codex.config_file import read_config
 from fetchtoken.codex.login_keys import STORE, forced_elsewhere, ignores_file
-from fetchtoken.codex.provider import foreign_key, other_profiles, provider_keys
+from fetchtoken.codex.provider import foreign_key, has_provider, other_profiles, provider_keys
 from fetchtoken.codex.setup_record import Record, Timer
 from fetchtoken.codex.timer_unit import TIMER, crontab_line, is_ours, unit_texts
 from fetchtoken.codex.toml_text import Key, parsed
@@ -20,7 +22,7 @@ from fetchtoken.commands.codex_machine import check_place, overrides
 from fetchtoken.commands.sync import fetched, read_login
 from fetchtoken.commands.unattended import fleeting, source_words
 from fetchtoken.domain.digest import sha256_hex
-from fetchtoken.domain.errors import ConfigError, NotFound
+from fetchtoken.domain.errors import ConfigError, FetchTokenError, NotFound
 from fetchtoken.domain.token import Token
 from fetchtoken.files.guard import read_text
 from fetchtoken.formats.codex import AuthFile
@@ -130,7 +132,9 @@ def plan_for(settings: Settings, wish: Wish, former: Record | None, manager: Use
     if wish.mode == "command":
         _refuse_foreign(config, path, wish)
         _say_command(settings, wish, config, note)
-        keys = provider_keys(config, path, command=wish.program, words=words, account_id=token.account_id)
+        keys = provider_keys(
+            config, path, command=wish.program, words=words, home=settings.home, account_id=token.account_id
+        )
         return Plan(wish, token, keys)
     if held is not None and held.account_id not in ("", token.account_id) and not wish.force:
         raise ConfigError(
@@ -158,11 +162,21 @@ def _refuse_foreign(config: Mapping[str, Any], path: str, wish: Wish) -> None:
 
 
 def _say_command(settings: Settings, wish: Wish, config: Mapping[str, Any], note: Note) -> None:
-    for name in other_profiles(config):
+    for name in [*other_profiles(config), *_profile_files(settings)]:
         note(f"profile {name} keeps its own model_provider")
     found, secret = fleeting(settings, wish.source)
     for key in [*(key for key in found if key.startswith("CODEX_")), *filter(None, [secret])]:
         note(f"{key} stands in {settings.origin(key)} only: Codex's own must have it, too")
+
+
+def _profile_files(settings: Settings) -> list[str]:
+    """Return the profiles with files of their own, ``NAME.config.toml``, that choose another provider."""
+    found = []
+    for path in sorted(glob(os.path.join(escape(settings.codex_home), "*.config.toml"))):
+        with suppress(FetchTokenError):
+            if has_provider(parsed(read_config(path) or "", path)):
+                found.append(os.path.basename(path).removesuffix(".config.toml"))
+    return found
 
 
 def _login_keys(

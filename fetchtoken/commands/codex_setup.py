@@ -61,6 +61,7 @@ def setup(settings: Settings, wish: Wish, note: Note) -> Mapping[str, str]:
                 machine=former.machine,
                 issuer=former.issuer,
                 spare=former.spare,
+                asking=former.asking,
             )
         store.write(record)
         if wish.mode == "endpoint":
@@ -84,9 +85,9 @@ def setup(settings: Settings, wish: Wish, note: Note) -> Mapping[str, str]:
 def _enrolled(settings: Settings, store: Records, record: Record, plan: Plan, note: Note) -> Record:
     """Get a credential, after one of another broker has gone."""
     base = broker_base(settings.remote_url)
-    if record.issuer != base:
+    if record.issuer != base or (record.asking and record.machine != plan.wish.machine):
         record = _retired(settings, store, record, plan, note)
-    record = replace(record, machine=plan.wish.machine, issuer=base)
+    record = replace(record, machine=plan.wish.machine, issuer=base, asking=False)
     store.write(record)
     return enrol(settings, store, record, settings.account or plan.token.account, note)
 

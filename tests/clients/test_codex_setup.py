@@ -96,6 +96,9 @@ def test_a_command(machine):
     before = path.read_bytes()
     machine.run("codex", "setup", "--mode", "command", "--force")
     assert b'model_provider = "codex-fetchtoken"' in path.read_bytes()
+    # A repository that Codex is run in cannot lead the command to another broker, nor keep it from its own.
+    hostile = machine.codex.home / "scorpiox-env.txt"
+    hostile.write_text("CODEX_REMOTE_URL=https://elsewhere.example\nCODEX_ACCOUNT=another\n")
     machine.works(**machine.team.remote)
     machine.rotate()
     machine.works(**machine.team.remote)
@@ -167,7 +170,7 @@ def test_codexs_own_logout_at_an_endpoint(machine):
     assert machine.codex.logout(**lines).returncode == 0
     assert not (machine.codex.home / "auth.json").exists()
     listed = json.loads(machine.team.broker("client", "show", "laptop", "--json"))["machines"]
-    assert [one["state"] for one in listed if one["name"] == "box"] == ["revoked"]
+    assert {one["state"] for one in listed if one["name"] == "box"} == {"revoked"}
     assert machine.team.issuer.alive(machine.token)
     machine.run("codex", "undo")
     machine.run("codex", "setup", "--mode", "endpoint", "--name", "box")

@@ -98,6 +98,7 @@ def set_up(text):
         NAME,
         command="/x/codex-fetchtoken",
         words=["--source", "remote"],
+        home="/home/u",
         account_id="acct-1",
     )
     after, change = changed(text, keys, NAME, made=False)

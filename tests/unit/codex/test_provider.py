@@ -68,7 +68,7 @@ def test_profiles_that_keep_their_own():
     profiles = {"p": {"model_provider": "a"}, "q": {"model_provider": "b"}, "r": {}}
     config = {"profile": "p", "profiles": profiles}
     assert other_profiles(config) == ["q"]
-    keys = provider_keys(config, NAME, command="/c", words=[], account_id="acct")
+    keys = provider_keys(config, NAME, command="/c", words=[], home="/h", account_id="acct")
     assert keys["profiles", "p", "model_provider"] == PROVIDER
     assert ("profiles", "q", "model_provider") not in keys
 
@@ -76,12 +76,13 @@ def test_profiles_that_keep_their_own():
 def test_the_table():
     """The command ends before Codex's limit, the account is in the header, and no token anywhere."""
     keys = provider_keys(
-        {}, NAME, command="/opt/x y/codex-fetchtoken", words=["--source", "ssh"], account_id="a-1"
+        {}, NAME, command="/opt/x y/codex-fetchtoken", words=["--source", "ssh"], home="/h", account_id="a-1"
     )
     table = keys["model_providers", PROVIDER]
     assert table["http_headers"] == {"ChatGPT-Account-Id": "a-1"}
     assert table["auth"]["command"] == "/opt/x y/codex-fetchtoken"
     assert table["auth"]["args"] == ["--source", "ssh", "--cache-max-age", "0", "--timeout", "4"]
+    assert table["auth"]["cwd"] == "/h"
     assert table["auth"]["timeout_ms"] == 5000
     assert table["wire_api"] == "responses"
 
@@ -90,7 +91,7 @@ def test_the_table():
 def test_an_account_id_that_no_header_holds(account_id):
     """It came from another machine: what could end a header is refused."""
     with pytest.raises(Malformed):
-        provider_keys({}, NAME, command="/c", words=[], account_id=account_id)
+        provider_keys({}, NAME, command="/c", words=[], home="/h", account_id=account_id)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,9 @@ def test_what_is_written_is_read(where, tmp_path):
     keys = {("model_provider",): "ours", ("model_providers", "ours"): {"name": "x"}}
     _, change = changed(TEXT, keys, "config.toml", made=True)
     timer = Timer("x.timer", {"/u/x.timer": "new"}, {"/u/x.timer": None}, "cron")
-    record = Record("endpoint", "remote", (change,), timer, "laptop", "https://b.example", Secret("cbr_x"))
+    record = Record(
+        "endpoint", "remote", (change,), timer, "laptop", "https://b.example", (Secret("cbr_x"),), asking=True
+    )
     with records(*where) as store:
         assert store.read() is None
         store.write(record)

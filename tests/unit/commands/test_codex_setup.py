@@ -292,7 +292,11 @@ def test_a_provider_of_ones_own(desk, text, key):
 def test_profiles_that_keep_their_own_are_named(desk):
     """They would not get these tokens, which is said."""
     desk.configure('[profiles.q]\nmodel_provider = "mine"\n')
-    assert "profile q keeps its own model_provider" in desk.setup("--mode", "command").err
+    desk.write(".codex/r.config.toml", 'model_provider = "mine"\n')
+    desk.write(".codex/s.config.toml", 'model = "x"\n')
+    desk.write(".codex/t.config.toml", "model =\n")
+    err = desk.setup("--mode", "command").err
+    assert [name for name in "qrst" if f"profile {name} keeps its own model_provider" in err] == ["q", "r"]
 
 
 def test_a_proxy_that_codex_knows(desk):
