@@ -146,8 +146,11 @@ class MachineHandlers:
 
     def _holder(self, call: Call, key: ApiKey) -> _Holder:
         """Return whose credential this is, where it still counts."""
-        holder = self._counting(self._proven(call, key), call.now_s)
-        call.client = holder.client.name
+        machine = self._proven(call, key)
+        client = None if machine is None else self._roster.client_by_id(machine.client)
+        if client is not None:  # the log is to name it, should its credential have ended, too
+            call.client = client.name
+        holder = self._counting(machine, call.now_s)
         try:
             self._gate.read(holder.client, call.ticks_s, holder.machine)
         except Refused:

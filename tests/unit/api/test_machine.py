@@ -85,6 +85,19 @@ async def test_what_ended_is_said_so_that_codex_tells_its_user(world, machine, c
     assert "WWW-Authenticate" not in response.headers
 
 
+@pytest.mark.parametrize(("machine", "client", "code"), ENDED.values(), ids=ENDED)
+async def test_the_log_names_whose_credential_ended(world, machine, client, code):
+    """Whoever looks for a lost machine sees that it still tries, and from where; a guesser is nobody."""
+    credential = world.machine(**machine)
+    world.client(**client)
+    await world.refresh(credential)
+    await world.refresh(STRANGER)
+    assert [(line.client, line.status, line.code) for line in world.lines] == [
+        ("laptop", 401, code),
+        ("", 401, "refresh_token_invalidated"),
+    ]
+
+
 async def test_an_unknown_credential_is_a_revoked_one(world):
     """Of a removed machine nothing is left, and its user must log in again all the same."""
     response = await world.refresh(STRANGER)
