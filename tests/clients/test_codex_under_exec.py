@@ -52,10 +52,10 @@ class Enrolled:
         document = {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": tokens}
         self.file.write_text(json.dumps(document | {"last_refresh": "2026-01-01T00:00:00Z"}))
 
-    def below_exec(self, *words):
+    def below_exec(self, *words, **changes):
         """Run Codex below ``exec``, in an environment that leads it nowhere by itself."""
         command = [str(BIN / "codex-fetchtoken"), "exec", "--", self.codex.binary]
-        return self._do([*command, *words], self.team.remote)
+        return self._do([*command, *words], {**self.team.remote, **changes})
 
     def alone(self, *words):
         """Run Codex as it is."""
@@ -117,19 +117,24 @@ def test_a_turn_with_an_expired_token(team, enrolled, provenance):
     assert len(team.issuer.exchanges()) == exchanges
 
 
+FILE_ALONE = {"CODEX_TOKEN_SOURCE": "local", "CODEX_REMOTE_URL": "", "CODEX_REMOTE_API_KEY_FILE": ""}
+"""What a machine is told of its broker that has nothing but the file."""
+
+
 @pytest.mark.trap("T24")
-def test_a_logout_ends_that_machine_and_nothing_else(team, codex, tmp_path, enrolled):
+@pytest.mark.parametrize("known", [{}, FILE_ALONE], ids=["remote", "by the file alone"])
+def test_a_logout_ends_that_machine_and_nothing_else(team, codex, tmp_path, enrolled, known):
     """The broker's word for it is revoked; another machine, the account and OpenAI notice nothing."""
     other = Enrolled(team, codex, tmp_path)
     enrolled.write(access_token=enrolled.token)
-    run = enrolled.below_exec("logout")
+    run = enrolled.below_exec("logout", **known)
     assert run.returncode == 0, run.stderr
     assert not enrolled.file.exists()
     assert (enrolled.state(), other.state()) == ("refresh_token_invalidated", "")
     assert codex.backend.token_requests == []
     assert team.issuer.alive(enrolled.token)
     other.write()
-    assert went_well(other.below_exec(*TURN))
+    assert went_well(other.below_exec(*TURN, **known))
 
 
 def test_without_exec_the_logout_tells_openai(enrolled):
