@@ -60,6 +60,8 @@ class Record:
         issuer: the broker's base, the same.
         spare: credentials to be revoked, but for one that Codex's file holds.
         asking: the broker was asked for one, and the answer is not known.
+        program: the path of the command that Codex or the timer runs.
+        finished: all of it was done.
     """
 
     mode: str
@@ -70,6 +72,8 @@ class Record:
     issuer: str = ""
     spare: tuple[Secret, ...] = ()
     asking: bool = False
+    program: str = ""
+    finished: bool = False
 
 
 class Records:
@@ -175,6 +179,8 @@ def _document(record: Record) -> dict[str, Any]:
         "issuer": record.issuer,
         "spare": [credential.reveal() for credential in record.spare],
         "asking": record.asking,
+        "program": record.program,
+        "finished": record.finished,
     }
 
 

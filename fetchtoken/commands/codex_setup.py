@@ -53,7 +53,7 @@ def setup(settings: Settings, wish: Wish, note: Note) -> Mapping[str, str]:
         former = store.read()
         plan = plan_for(settings, wish, former, manager, note)
         unused = former.timer if former and former.timer and not plan.timer else None
-        record = Record(wish.mode, wish.source, timer=plan.timer or unused)
+        record = Record(wish.mode, wish.source, timer=plan.timer or unused, program=wish.program)
         if former:
             record = replace(
                 record,
@@ -77,7 +77,7 @@ def setup(settings: Settings, wish: Wish, note: Note) -> Mapping[str, str]:
             install_timer(manager, plan.timer, note)
         if unused:
             remove_timer(manager, unused, note)
-            store.write(replace(record, timer=None))
+        store.write(replace(record, timer=plan.timer, finished=True))
     note("Codex processes that run must be started anew; codex-fetchtoken codex undo takes all this back")
     return plan.variables
 

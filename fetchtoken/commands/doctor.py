@@ -16,6 +16,7 @@ from fetchtoken.commands.doctor_host import (
 )
 from fetchtoken.commands.doctor_peers import check_broker, check_clock, check_issuer, check_ssh
 from fetchtoken.commands.doctor_rules import groups, worst
+from fetchtoken.commands.doctor_setup import check_setup
 from fetchtoken.domain.errors import (
     ConfigError,
     Denied,
@@ -125,7 +126,7 @@ def examine(settings: Settings, refused: FetchTokenError | None = None) -> Repor
         checks.append(Check("logins", ok=False, detail=missing, code=4, hint="codex-fetchtoken login"))
     checks += [*found.checks, *check_files(found.files)]
     checks += check_directories([*homes, *(os.path.dirname(os.path.realpath(path)) for path in found.files)])
-    checks += [*check_store(homes), *check_environment(settings)]
+    checks += [*check_store(homes), *check_setup(settings), *check_environment(settings)]
     lead_s = None
     if "remote" in settings.sources:
         asked, lead_s = check_broker(settings)

@@ -1,4 +1,5 @@
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -28,6 +29,7 @@ def test_what_is_written_is_read(where, tmp_path):
     record = Record(
         "endpoint", "remote", (change,), timer, "laptop", "https://b.example", (Secret("cbr_x"),), asking=True
     )
+    record = replace(record, program="/x/codex-fetchtoken", finished=True)
     with records(*where) as store:
         assert store.read() is None
         store.write(record)
