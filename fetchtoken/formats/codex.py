@@ -28,6 +28,7 @@ __all__ = [
     "text_at",
 ]
 
+_AUTH = "https://api.openai.com/auth"
 ACCESS_ONLY = "chatgptAuthTokens"
 """The ``auth_mode`` with which Codex never refreshes, but re-reads the file on a 401."""
 
@@ -200,12 +201,19 @@ def check_login(auth: AuthFile) -> None:
 
 
 def id_token_for(token: Token) -> str:
-    """Return an id token of JWT shape; made from the access token's claims where there is none."""
+    """Return an id token of JWT shape; made from the access token's claims where there is none.
+
+    One that is made names the account: Codex takes it from there at a login, and renews nothing without.
+    """
     if token.id_token and decode_claims(token.id_token.reveal()) is not None:
         return token.id_token.reveal()
     payload = decode_claims(token.access_token.reveal()) or {}
-    kept = ("exp", "iat", "email", "https://api.openai.com/auth", "https://api.openai.com/profile")
-    return unsigned_jwt({key: payload[key] for key in kept if key in payload})
+    kept = ("exp", "iat", "email", _AUTH, "https://api.openai.com/profile")
+    made = {key: payload[key] for key in kept if key in payload}
+    if token.account_id and not Claims(made).account_id:
+        auth = made.get(_AUTH)
+        made[_AUTH] = (auth if isinstance(auth, dict) else {}) | {"chatgpt_account_id": token.account_id}
+    return unsigned_jwt(made)
 
 
 def access_only_document(token: Token, *, now_s: float) -> dict[str, object]:

@@ -101,6 +101,7 @@ def current(daemon: Daemon) -> str:
     return str(daemon.get("/codex", key).document["access_token"])
 
 
+@pytest.mark.trap("T2", "T47")
 def test_a_login_approved_in_a_browser_lasts_without_a_variable(
     codex: Codex, daemon: Daemon, sandbox, browser: Browser
 ) -> None:
@@ -144,6 +145,7 @@ def test_an_address_with_a_slash_at_its_end(codex: Codex, daemon: Daemon) -> Non
     assert (code, "Successfully logged in" in said) == (0, True), said
 
 
+@pytest.mark.trap("T44")
 @pytest.mark.parametrize("how", ["denied", "void"])
 def test_a_login_that_is_over_ends_at_the_next_question(codex: Codex, daemon: Daemon, how: str) -> None:
     """Codex says so in a line, and does not wait for its quarter of an hour."""
@@ -179,6 +181,7 @@ def test_why_a_code_brings_nothing_is_shown(codex: Codex, daemon: Daemon) -> Non
     assert (code, "the account is disabled" in said) == (1, True), said
 
 
+@pytest.mark.trap("T47")
 def test_a_broker_without_an_address_has_it_not_enabled(codex: Codex, tmp_path, sandbox) -> None:
     """404 is what Codex knows of servers without device logins."""
     (tmp_path / "plain").mkdir()
@@ -187,6 +190,7 @@ def test_a_broker_without_an_address_has_it_not_enabled(codex: Codex, tmp_path, 
     assert (code, "device code login is not enabled" in said) == (1, True), said
 
 
+@pytest.mark.trap("T22", "T24")
 def test_a_second_login_leaks_the_first_credential_and_ends_it(codex: Codex, daemon: Daemon) -> None:
     """Codex posts it to OpenAI before it asks anything; the machine's new login revokes it all the same."""
     name, invite = invited(daemon)
@@ -204,6 +208,7 @@ def test_a_second_login_leaks_the_first_credential_and_ends_it(codex: Codex, dae
     assert Asker(daemon.url).post("/oauth/token", fields).code == "refresh_token_invalidated"
 
 
+@pytest.mark.trap("T24")
 def test_a_logout_that_knows_where_to_ends_the_credential_here(codex: Codex, daemon: Daemon) -> None:
     """With the variable nothing leaves for OpenAI, and only this machine loses its access."""
     name, invite = invited(daemon)

@@ -1,4 +1,7 @@
-"""A token endpoint that answers as a test says: what does a client make of this answer?"""
+"""A token endpoint that answers as a test says: what does a client make of this answer?
+
+It answers each path alike; what was posted, as JSON or as a form, is kept with its path.
+"""
 
 import json
 import threading
@@ -7,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 __all__ = ["Reply", "TokenEndpoint", "running_endpoint"]
 
@@ -54,7 +58,8 @@ def running_endpoint(answer: Answering) -> Iterator[TokenEndpoint]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            fields = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            fields = json.loads(body) if body.startswith(b"{") else dict(parse_qsl(body.decode()))
             endpoint.posts.append(fields)
             endpoint.paths.append(self.path)
             endpoint.headers.append({name.lower(): value for name, value in self.headers.items()})

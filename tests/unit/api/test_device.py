@@ -41,6 +41,7 @@ def told(response):
     return response.status, document["error"], document["error_description"]
 
 
+@pytest.mark.trap("T43")
 async def test_codex_gets_what_it_can_read(broker):
     """The interval is text, and the user code is there once: a second name for it ends Codex's login."""
     kept = read(await broker.post(USER_CODE, {"client_id": "app_x", "later": 1}))
@@ -93,6 +94,7 @@ async def test_an_address_has_ten_that_wait_and_others_are_unharmed(tmp_path):
         await world.begin(X_Forwarded_For="2001:db8:0:1::1")
 
 
+@pytest.mark.trap("T44")
 async def test_a_login_that_waits_is_403_however_often_it_is_asked(broker):
     """Pending and limited are both ``not yet`` to Codex: anything else would end its login."""
     kept = await broker.begin()
@@ -103,6 +105,7 @@ async def test_a_login_that_waits_is_403_however_often_it_is_asked(broker):
     assert problem(await broker.poll(kept)) == "authorization_pending"
 
 
+@pytest.mark.trap("T44")
 async def test_an_address_that_guesses_is_403_too_and_its_neighbour_goes_on(tmp_path):
     """Unknown secrets cost the address; who was given one there is still answered."""
     tight = WIDE._replace(failures=Rate(burst=3, per_s=0.01))
@@ -145,6 +148,7 @@ async def test_an_approved_login_is_told_its_code_again_and_again(broker):
     assert answers[0]["authorization_code"] != fields["code"]
 
 
+@pytest.mark.trap("T44")
 @pytest.mark.parametrize("end", ["denied", "expired", "spent", "unknown"])
 async def test_what_is_over_ends_the_waiting(broker, end):
     """410 is none of the statuses at which Codex goes on asking."""
@@ -163,6 +167,7 @@ async def test_what_is_over_ends_the_waiting(broker, end):
     assert problem(response) == ("access_denied" if end == "denied" else "expired_token")
 
 
+@pytest.mark.trap("T44")
 async def test_a_store_that_does_not_answer_keeps_codex_waiting(broker, monkeypatch):
     """An outage shorter than the login's life costs nothing; beginning one is refused as one."""
     kept = await broker.begin()
@@ -178,6 +183,7 @@ async def test_a_store_that_does_not_answer_keeps_codex_waiting(broker, monkeypa
     assert (begun.status, problem(begun), begun.headers["Retry-After"]) == (503, "unavailable", "5")
 
 
+@pytest.mark.trap("T45")
 async def test_a_code_brings_a_credential_that_works_at_once(broker):
     """All three tokens, since Codex wants them; then the credential brings the token like any other."""
     document = read(await broker.redeem(await broker.approved()))
@@ -296,6 +302,7 @@ async def test_a_replay_without_the_verifier_ends_nothing(broker):
     assert (await broker.refresh(credential)).status == 200
 
 
+@pytest.mark.trap("T22", "T24")
 async def test_a_machine_that_logs_in_again_loses_its_former_credential(broker):
     """Under the same name, at once; the new one works."""
     former = read(await broker.redeem(await broker.approved()))["refresh_token"]

@@ -45,6 +45,18 @@ def test_without_a_proper_id_token_one_is_made(identity):
     assert decode_claims(made) == {"exp": 2_000, "iat": 1_000, **IDENTITY}
 
 
+@pytest.mark.trap("T46")
+@pytest.mark.parametrize("claims", [{}, {AUTH: {"chatgpt_plan_type": "pro"}}, {AUTH: None}])
+def test_an_id_token_that_is_made_names_the_account(claims):
+    """Codex takes the account from it at a login; what the access token says of it goes first."""
+    token = Token.from_jwt(unsigned_jwt({"exp": 2_000, **claims}), account_id="acct")
+    made = decode_claims(access_only_document(token, now_s=NOW_S)["tokens"]["id_token"])
+    assert made[AUTH] == {**(claims.get(AUTH) or {}), "chatgpt_account_id": "acct"}
+    named = Token.from_jwt(ACCESS, account_id="another")
+    made = decode_claims(access_only_document(named, now_s=NOW_S)["tokens"]["id_token"])
+    assert made[AUTH]["chatgpt_account_id"] == "acct"
+
+
 def test_an_opaque_access_token_gets_an_id_token_too():
     """Codex needs one, even where nothing is known."""
     made = access_only_document(Token.from_jwt("opaque"), now_s=NOW_S)
