@@ -49,8 +49,11 @@ _PASSED_THROUGH = {
 }
 _HINT = "check CODEX_SSH_COMMAND, and that nothing else is printed at login there"
 _LONGEST_LINE = 240
-_SECRET = re.compile(r"[\w+/=.~-]{40,}|\b(?:rt_|sk-|eyJ|cb[kr]_)[\w+/=.~-]*", re.ASCII)
-"""What may be a credential in somebody else's words; long paths suffer too, which is no loss."""
+_SECRET = re.compile(
+    r"[\w+/=.~-]{40,}|\b(?:rt_|sk-|eyJ|cb[ikr]_)[\w+/=.~-]*|(?:rt_|eyJ|cb[ikr]_)[\w+/=.~-]{5,}", re.ASCII
+)
+"""What may be a credential in somebody else's words, glued to others as well; long paths suffer too, and
+names such as ``port_number``, which is no loss."""
 
 
 def command_lines(command: str, account: str, min_valid_s: int) -> tuple[str, ...]:

@@ -93,7 +93,8 @@ def test_a_signal_is_told():
 
 
 @pytest.mark.parametrize(
-    "secret", [jwt(), "rt_short", "rt.1." + "A" * 60, "cbk_ab_cd", "cbr_x", "sk-proj-1", "0" * 64]
+    "secret",
+    [jwt(), "rt_short", "rt.1." + "A" * 60, "cbk_ab_cd", "cbr_x", "sk-proj-1", "11-01rt_glued", "0" * 64],
 )
 def test_no_credential_is_repeated(secret: str):
     """Whatever looks like one is dots in the message and in the hint."""
