@@ -10,12 +10,8 @@ from typing import Annotated
 import typer
 
 from fetchtoken.cli.caller import caller_of
-from fetchtoken.commands import codex_setup, codex_shown, codex_undo
-from fetchtoken.commands.codex_plan import MODES, Wish, source_for
-from fetchtoken.commands.unattended import own_path
 from fetchtoken.domain.errors import ConfigError
 from fetchtoken.settings import Settings
-from fetchtoken.sources.machine import machine_name
 
 __all__ = ["register"]
 
@@ -26,6 +22,8 @@ codex = typer.Typer(help="Set up the Codex CLI to use these tokens.")
 
 
 def _modes(incomplete: str) -> list[str]:
+    from fetchtoken.commands.codex_plan import MODES
+
     return [mode for mode in MODES if mode.startswith(incomplete)]
 
 
@@ -61,6 +59,10 @@ def setup(
 
     Nothing to do for the local source: Codex and this command use the same login there.
     """
+    from fetchtoken.commands import codex_setup, codex_shown
+    from fetchtoken.commands.codex_plan import MODES, Wish, source_for
+    from fetchtoken.commands.unattended import own_path
+
     caller = caller_of(context)
     settings = caller.settings()
     note = caller.stderr.note
@@ -79,6 +81,8 @@ def setup(
 
 
 def _machine(settings: Settings, name: str, mode: str) -> str:
+    from fetchtoken.sources.machine import machine_name
+
     if not name:
         return machine_name(socket.gethostname(), settings.codex_home)
     if mode != "endpoint":
@@ -96,6 +100,8 @@ def undo(context: typer.Context) -> None:
 
     What was changed since is left alone, and said.
     """
+    from fetchtoken.commands import codex_undo
+
     caller = caller_of(context)
     codex_undo.undo(caller.settings(), caller.stderr.note)
 

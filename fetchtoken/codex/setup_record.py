@@ -12,12 +12,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from glob import escape, glob
 from typing import Any
 
 from fetchtoken.codex.config_change import ConfigChange
 from fetchtoken.codex.text_runs import Run
 from fetchtoken.domain.digest import sha256_hex
-from fetchtoken.domain.errors import Malformed, NotFound, Unsafe
+from fetchtoken.domain.errors import FetchTokenError, Malformed, NotFound, Unsafe
 from fetchtoken.domain.jsontext import dumps, loads
 from fetchtoken.domain.secret import Secret
 from fetchtoken.files.atomic import fsync_dir, replace_file, sweep
@@ -28,6 +29,7 @@ __all__ = ["Record", "Records", "Timer", "peek", "records"]
 
 _FORM = 1
 _LOCK_S = 10.0
+_PREFIX = "codex-setup-"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Record:
     Attributes:
         mode: ``file``, ``command`` or ``endpoint``.
         source: ``remote`` or ``ssh``.
+        codex_home: the directory that it is about.
         configs: edits of ``config.toml``, of which one is in force; the newest first.
         timer: for ``file``.
         machine: what the broker calls this machine, for ``endpoint``.
@@ -66,6 +69,7 @@ class Record:
 
     mode: str
     source: str
+    codex_home: str
     configs: tuple[ConfigChange, ...] = ()
     timer: Timer | None = None
     machine: str = ""
@@ -100,6 +104,15 @@ class Records:
                 f"{self._path} is no record of a setup that this version knows",
                 hint=f"undo by hand what it names, then remove it: less {self._path}",
             ) from None
+
+    def others(self) -> list[str]:
+        """Return the Codex homes that have a record besides this one, as far as they can be read."""
+        found = []
+        for path in sorted(glob(os.path.join(escape(os.path.dirname(self._path)), f"{_PREFIX}*.json"))):
+            with suppress(FetchTokenError):
+                record = Records(path).read() if path != self._path else None
+                found += [record.codex_home] if record else []
+        return found
 
     def write(self, record: Record) -> None:
         """Write it down, durably."""
@@ -147,7 +160,7 @@ def _place(environ: Mapping[str, str], home: str, codex_home: str) -> str:
     base = environ.get("XDG_STATE_HOME", "")
     directory = f"{base if os.path.isabs(base) else home + '/.local/state'}/codex-fetchtoken"
     name = sha256_hex(os.path.realpath(codex_home).encode("utf-8", "surrogateescape"))[:16]
-    return f"{directory}/codex-setup-{name}.json"
+    return f"{directory}/{_PREFIX}{name}.json"
 
 
 @contextmanager
@@ -165,6 +178,7 @@ def _document(record: Record) -> dict[str, Any]:
     return {
         "mode": record.mode,
         "source": record.source,
+        "codex_home": record.codex_home,
         "configs": [
             {
                 "new": _written(change.new),

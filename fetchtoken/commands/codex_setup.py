@@ -53,7 +53,13 @@ def setup(settings: Settings, wish: Wish, note: Note) -> Mapping[str, str]:
         former = store.read()
         plan = plan_for(settings, wish, former, manager, note)
         unused = former.timer if former and former.timer and not plan.timer else None
-        record = Record(wish.mode, wish.source, timer=plan.timer or unused, program=wish.program)
+        record = Record(
+            wish.mode,
+            wish.source,
+            settings.codex_home,
+            timer=plan.timer or unused,
+            program=wish.program,
+        )
         if former:
             record = replace(
                 record,

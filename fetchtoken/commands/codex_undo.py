@@ -39,6 +39,8 @@ def undo(settings: Settings, note: Note) -> None:
         record = store.read()
         if record is None:
             note(f"nothing to undo: {settings.codex_home} was not set up")
+            for home in store.others():
+                note(f"{home} was: undo that with CODEX_HOME={home}")
             return
         record = rewrite_config(store, record, config_path(settings), {}, note)
         store.write(record)

@@ -82,7 +82,8 @@ def fleeting(settings: Settings, source: str) -> tuple[dict[str, str], str]:
         settings: those of now.
         source: ``remote`` or ``ssh``.
     """
-    found = {key: text for key in _PLACES if os.path.isabs(text := settings.environ.get(key, ""))}
+    places = {key: settings.environ.get(key, "") for key in _PLACES}
+    found = {key: text for key, text in places.items() if os.path.isabs(text) and text.isprintable()}
     for key in _OF_SOURCE[source]:
         if _is_fleeting(settings, key):
             text = settings.shown(key)

@@ -102,7 +102,7 @@ def set_up(text):
         account_id="acct-1",
     )
     after, change = changed(text, keys, NAME, made=False)
-    record = _record(loads(dumps({"form": 1, **_document(Record("command", "remote", (change,)))})))
+    record = _record(loads(dumps({"form": 1, **_document(Record("command", "remote", "/c", (change,)))})))
     return after, keys, record.configs[0]
 
 

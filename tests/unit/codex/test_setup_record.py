@@ -27,7 +27,15 @@ def test_what_is_written_is_read(where, tmp_path):
     _, change = changed(TEXT, keys, "config.toml", made=True)
     timer = Timer("x.timer", {"/u/x.timer": "new"}, {"/u/x.timer": None}, "cron")
     record = Record(
-        "endpoint", "remote", (change,), timer, "laptop", "https://b.example", (Secret("cbr_x"),), asking=True
+        "endpoint",
+        "remote",
+        "/c",
+        (change,),
+        timer,
+        "laptop",
+        "https://b.example",
+        (Secret("cbr_x"),),
+        asking=True,
     )
     record = replace(record, program="/x/codex-fetchtoken", finished=True)
     with records(*where) as store:
@@ -49,8 +57,8 @@ def test_what_is_written_is_read(where, tmp_path):
 def test_a_minimal_record(where):
     """Without timer, machine or edit it is as short, and comes back."""
     with records(*where) as store:
-        store.write(Record("file", "ssh"))
-        assert store.read() == Record("file", "ssh")
+        store.write(Record("file", "ssh", "/c"))
+        assert store.read() == Record("file", "ssh", "/c")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +67,7 @@ def test_a_minimal_record(where):
 def test_a_damaged_record(where, tmp_path, text):
     """What is no record is named, not guessed at: exit 7."""
     with records(*where) as store:
-        store.write(Record("file", "ssh"))
+        store.write(Record("file", "ssh", "/c"))
         file_of(tmp_path).write_text(text)
         with pytest.raises(Malformed, match="no record of a setup"):
             store.read()
@@ -68,7 +76,7 @@ def test_a_damaged_record(where, tmp_path, text):
 def test_a_record_that_others_can_read(where, tmp_path):
     """It may hold a credential: exit 8."""
     with records(*where) as store:
-        store.write(Record("file", "ssh"))
+        store.write(Record("file", "ssh", "/c"))
         file_of(tmp_path).chmod(0o644)
         with pytest.raises(Unsafe):
             store.read()
@@ -92,8 +100,8 @@ def test_each_home_has_its_own(where, tmp_path):
     """Another Codex home is another setup; a link to one is the same."""
     environ, home, codex = where
     with records(environ, home, codex) as store:
-        store.write(Record("file", "ssh"))
+        store.write(Record("file", "ssh", "/c"))
     assert peek(environ, home, codex + "2") is None
     (tmp_path / ".codex").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / ".codex")
-    assert peek(environ, home, str(tmp_path / "link")) == Record("file", "ssh")
+    assert peek(environ, home, str(tmp_path / "link")) == Record("file", "ssh", "/c")

@@ -205,6 +205,8 @@ def test_a_second_codex_home(desk):
     assert len(units(desk)) == 4
     desk.run("codex", "undo")
     assert units(desk) == [f"{TIMER}.service", f"{TIMER}.timer"]
+    ran = desk.run("codex", "undo")
+    assert f"{desk.codex} was: undo that with CODEX_HOME={desk.codex}" in ran.err
     desk.environ = first
     desk.undo()
 
