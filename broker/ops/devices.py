@@ -61,7 +61,9 @@ class Devices:
     async def find(self, device: Secret, user_code: Secret) -> DeviceRequest | None:
         """Return the request with these two secrets, or ``None``."""
         found = await find_device(self._store, Hashed.DEVICE, device)
-        return found if found == await find_device(self._store, Hashed.USER, user_code) else None
+        # By its row, not by what it says: it may be approved between the two questions.
+        same = await find_device(self._store, Hashed.USER, user_code)
+        return same if found is not None and same is not None and found.id == same.id else None
 
     async def of_code(self, code: Secret) -> DeviceRequest | None:
         """Return the request with this authorization code, whatever became of it, or ``None``."""

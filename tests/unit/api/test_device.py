@@ -118,6 +118,25 @@ async def test_an_address_that_guesses_is_403_too_and_its_neighbour_goes_on(tmp_
         assert (refused.status, problem(refused)) == (429, "rate_limited")
 
 
+@pytest.mark.trap("T44")
+async def test_an_approval_while_it_is_asked_is_no_end(broker, monkeypatch):
+    """The login is looked up by both its secrets; what happens between the two changes neither."""
+    kept = await broker.begin()
+    asked = []
+
+    async def slowly(store, what, text):
+        found = await find_device(store, what, text)
+        if not asked:
+            asked.append(what)
+            offer = await broker.logins.look(user_code_of(kept), await broker.logins.invited())
+            await broker.logins.approve(offer)
+        return found
+
+    monkeypatch.setattr("broker.ops.devices.find_device", slowly)
+    response = await broker.poll(kept)
+    assert response.status in {200, 403}, problem(response)
+
+
 async def test_both_secrets_belong_together(broker):
     """The long one with another's user code is no request."""
     first, second = await broker.begin(), await broker.begin()
