@@ -41,6 +41,10 @@ class Limits(NamedTuple):
     """The same, for all addresses together."""
     exchanges: Rate = Rate(burst=60, per_s=1 / 20)
     """API keys exchanged for machine credentials, for each client: each is a change to the store."""
+    logins: Rate = Rate(burst=20, per_s=1 / 30)
+    """Device logins that are begun, for each address: each is a change to the store."""
+    all_logins: Rate = Rate(burst=200, per_s=2.0)
+    """The same, for all addresses together."""
     polls: Rate = Rate(burst=30, per_s=1.0)
     """Questions how a device login goes, for each of them."""
 
@@ -85,6 +89,8 @@ class Gate:
         self._joins = Buckets(limits.joins)
         self._all_joins = Buckets(limits.all_joins)
         self._exchanges = Buckets(limits.exchanges)
+        self._logins = Buckets(limits.logins)
+        self._all_logins = Buckets(limits.all_logins)
         self._polls = Buckets(limits.polls)
 
     def trial(
@@ -188,6 +194,16 @@ class Gate:
         """Return an address with all of a key, as nobody can read it."""
         text = shown.encode(errors="backslashreplace")
         return f"{where} {blake2b(text, key=self._own_key, digest_size=16).hexdigest()}"
+
+    def login(self, address: str, ticks_s: float) -> None:
+        """Count one device login that is begun, before the store hears of it.
+
+        Raises:
+            Refused: ``rate_limited``.
+        """
+        for budget, payer in ((self._logins, limit_key(address)), (self._all_logins, "")):
+            if wait_s := budget.take(payer, ticks_s):
+                raise _limited("too many device logins are begun", wait_s)
 
     def poll(self, device: str, ticks_s: float) -> None:
         """Count one question how a device login goes.

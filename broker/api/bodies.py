@@ -12,7 +12,7 @@ from broker.api.call import Call
 from broker.api.problems import ProblemError
 from fetchtoken.domain.jsontext import loads
 
-__all__ = ["fields_of_body", "form_of_body", "json_body"]
+__all__ = ["fields_of_body", "form_of_body", "json_body", "parse_form"]
 
 _SLOWEST_S = 10.0
 """For the whole body: a caller who lets it drip holds a connection, not a place."""
@@ -119,16 +119,26 @@ async def form_of_body(call: Call, known: AbstractSet[str], largest: int) -> dic
         raise ProblemError("invalid_request", "the body must be a form in UTF-8")
     data = await _within_time(request, largest)
     try:
-        pairs = parse_qsl(
-            data.decode("ascii"),
-            keep_blank_values=True,
-            strict_parsing=True,
-            errors="strict",
-            max_num_fields=_MOST_FIELDS,
-        )
+        return parse_form(data, known)
     except ValueError:
-        pairs = []
+        raise ProblemError("invalid_request", "the body is no form of this page") from None
+
+
+def parse_form(data: bytes, known: AbstractSet[str]) -> dict[str, str]:
+    """Return the fields of a form, each one of those known and there once.
+
+    Raises:
+        ValueError: it is none.
+    """
+    pairs = parse_qsl(
+        data.decode("ascii"),
+        keep_blank_values=True,
+        strict_parsing=True,
+        errors="strict",
+        max_num_fields=_MOST_FIELDS,
+    )
     fields = dict(pairs)
-    if not fields or len(fields) != len(pairs) or not fields.keys() <= known:
-        raise ProblemError("invalid_request", "the body is no form of this page")
+    if len(fields) != len(pairs) or not fields.keys() <= known:
+        message = "a field is unknown, or there twice"
+        raise ValueError(message)
     return fields

@@ -54,6 +54,7 @@ class DeviceHandlers:
             raise ProblemError("not_found", "this broker has not been told its own address")
         request = await json_body(call, UserCodeRequest, _LARGEST)
         self._gate.trial(call.peer, "", call.ticks_s)
+        self._gate.login(call.peer, call.ticks_s)
         try:
             asked = await self._devices.ask(
                 client_id=request.client_id, address=call.peer, limited_by=limit_key(call.peer)

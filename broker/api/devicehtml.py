@@ -125,9 +125,10 @@ def decision_page(  # noqa: PLR0913 - what stands on the page, by name
         f'<form method="post" action="{escape(action)}" autocomplete="off">'
         f'<input type="hidden" name="ticket" value="{escape(ticket.reveal())}">'
         '<label for="machine">Name of the machine</label>'
-        f'<input id="machine" type="text" name="machine" value="{escape(client)}" required maxlength="64"'
+        '<input id="machine" type="text" name="machine" required maxlength="64"'
         r' pattern="[a-z0-9][a-z0-9._@+\-]*" title="a-z 0-9 . _ @ + -, a letter or digit first"'
         ' autocapitalize="none" spellcheck="false">'
+        f"<p>Where {escape(client)} has a machine of that name, that one's former credential ends.</p>"
         f"<fieldset><legend>Account whose token it gets</legend>{choices}</fieldset>"
         '<button name="decision" value="approve">Approve</button>'
         '<button name="decision" value="deny" formnovalidate>Deny</button></form>'

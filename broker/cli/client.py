@@ -177,7 +177,7 @@ def revoke(
     home: HomeOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Refuse a client's keys from now on, or end its invite."""
+    """Refuse a client's keys from now on, and end its invites."""
     Place(home, config).call("client_revoke", name=name, machine=machine)
     speech.data(f"revoked {name}" if machine is None else f"revoked machine credential {machine} of {name}")
 

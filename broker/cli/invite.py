@@ -38,8 +38,8 @@ def invite(  # noqa: PLR0913 - its options
     Its code also approves a device login of the Codex CLI, which needs nothing of ours on the machine. With
     --device it does that alone, for a client that is there; --account then narrows its accounts.
 
-    client list shows the codes that wait to be used. A newer code for CLIENT ends
-    the one before, client revoke that of a client which is not there yet.
+    client list shows the codes that wait to be used. A newer code for CLIENT ends the one before; so does
+    client revoke, which refuses the client itself where it is there.
     """
     place, expires_s = Place(home, config), parse_duration_s(expires)
     if device:

@@ -442,6 +442,8 @@ class Store:
             return await _clients.set_ssh_keys(work, client, ssh_keys)
 
     async def revoke_client(self, client: int, audit: AuditRecord) -> Client:
-        """Revoke a client's key for good; a second time changes no date. Raises NotFound."""
+        """Revoke a client's key for good, and codes for its devices; a second time changes no date."""
         async with self._work(audit) as work:
-            return await _clients.revoke_client(work, client)
+            revoked = await _clients.revoke_client(work, client)
+            await _invites.end_invites(work, "revoked", name=revoked.name)
+            return revoked

@@ -85,6 +85,11 @@ def fill(page: Page, scene: Scene, user_code: str, invite: str) -> None:
     page.get_by_role("button", name="Go on").click()
 
 
+def name(page: Page) -> None:
+    """Name the machine."""
+    page.get_by_label("Name of the machine").fill("box")
+
+
 def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).click()
 
@@ -113,7 +118,6 @@ def test_a_person_denies_without_picking_anything(page, scene):
     """The form asks for name and account only of whoever approves."""
     kept = scene.begin()
     fill(page, scene, kept["user_code"], scene.invited("work", "home"))
-    page.get_by_label("Name of the machine").fill("")
     press(page, "Deny")
     heading(page, "Denied")
     assert scene.asker.poll(kept).code == "access_denied"
@@ -155,6 +159,7 @@ def test_a_rewritten_page_approves_nothing(page, scene, field, value, status):
     """Whatever is put into it, by hand or by an extension: the invite and the ticket decide."""
     kept = scene.begin()
     fill(page, scene, kept["user_code"], scene.invited("work"))
+    name(page)
     page.evaluate("document.querySelector('form').noValidate = true")
     page.eval_on_selector(field, "(element, value) => { element.value = value }", value)
     with page.expect_response("**/codex/device") as answered:
@@ -170,6 +175,7 @@ def test_the_ticket_of_another_request_does_not_serve_for_this_one(page, scene):
     mine, theirs = scene.begin(), scene.begin()
     ticket = scene.ticket(theirs, scene.invited("other"))
     fill(page, scene, mine["user_code"], scene.invited("work"))
+    name(page)
     page.eval_on_selector("input[name=ticket]", "(element, value) => { element.value = value }", ticket)
     press(page, "Approve")
     heading(page, "Nothing was done")
@@ -182,6 +188,7 @@ def test_an_added_field_approves_nothing(page, scene):
     for added in ('<input name="client" value="admin">', '<input name="account" value="other">'):
         kept = scene.begin()
         fill(page, scene, kept["user_code"], scene.invited("work"))
+        name(page)
         page.eval_on_selector("form", "(form, html) => form.insertAdjacentHTML('beforeend', html)", added)
         press(page, "Approve")
         heading(page, "Nothing was done")
@@ -194,7 +201,7 @@ def test_a_used_page_is_used(page, scene):
     form = page.eval_on_selector("form", "form => Object.fromEntries(new FormData(form))")
     press(page, "Deny")
     heading(page, "Denied")
-    again = scene.person.send(form | {"decision": "approve"})
+    again = scene.person.send(form | {"decision": "approve", "machine": "box"})
     assert (again.status, "This page is used" in again.text) == (403, True)
 
 
@@ -390,6 +397,7 @@ def test_no_address_of_the_page_gets_out(page, scene):
     page.on("request", lambda request: seen.append(request.url))
     kept, invite = scene.begin(), scene.invited("work")
     fill(page, scene, kept["user_code"], invite)
+    name(page)
     press(page, "Approve")
     heading(page, "Approved")
     assert set(seen) == {scene.page}

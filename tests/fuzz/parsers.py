@@ -9,8 +9,12 @@ from pathlib import Path
 from random import Random
 from typing import Any, cast
 
+from broker.api.bodies import parse_form
+from broker.api.devicehtml import end_page
 from broker.api.negotiate import etag_matches, wants_text
+from broker.api.origins import origin_of
 from broker.domain.apikey import new_key, parse_key
+from broker.domain.device import parse_user_code
 from fetchtoken.codex.config import _parsed
 from fetchtoken.domain.claims import Claims, decode_claims, unsigned_jwt
 from fetchtoken.domain.errors import FetchTokenError
@@ -250,6 +254,18 @@ def _login_callback(data: bytes, chance: Random) -> None:
     assert code.isascii(), "a code that no form can carry"
 
 
+def _device_form(data: bytes, chance: Random) -> None:
+    fields = parse_form(data, {"user_code", "invite", "ticket", "machine", "account", "decision"})
+    typed = chance.choice([*fields.values(), ""])
+    code = parse_user_code(typed)
+    assert code is None or parse_user_code(code.reveal()) == code, "no notation of its own"
+    assert not fields.keys() - {"user_code", "invite", "ticket", "machine", "account", "decision"}
+    page = end_page(typed, typed, typed or "x")
+    assert page.count("<") == end_page("x", "x", "x").count("<"), "a value became an element"
+    origin = origin_of(typed)
+    assert not origin or origin_of(origin) == origin, "an origin of another notation"
+
+
 def _journal_seeds() -> list[bytes]:
     def record(kind: str, value: dict[str, Any], key: journal.JournalKey | None = None) -> bytes:
         payload = dumps({**value, "kind": kind}).encode()
@@ -395,6 +411,12 @@ PARSERS = [
         [_CALLBACK.encode(), _CALLBACK.partition("?")[2].encode(), b"ac_1234567890123456"],
         _login_callback,
         (FetchTokenError,),
+    ),
+    Parser(
+        "forms of the page for device logins",
+        [b"user_code=ABCD-EFGH&invite=cbi_x", b"ticket=a_b-c&machine=box&account=work&decision=approve"],
+        _device_form,
+        (ValueError,),
     ),
     Parser("e-mail addresses", [b"ada@example.com", "Ünï.Cøde+x@é.de".encode()], _nickname),
 ]

@@ -8,7 +8,7 @@ from broker.domain.device import parse_user_code
 from broker.ops.devices import Devices
 from broker.store.store import Store
 from tests.support.devices import Logins
-from tests.support.records import NOW, new_seal, store_url
+from tests.support.records import NOW
 from tests.unit.api.world import World, running
 
 ADDRESS = "https://broker.example"
@@ -87,10 +87,10 @@ def user_code_of(kept):
 
 
 @asynccontextmanager
-async def login_world(directory, **changes):
-    """Serve, with a store of its own in a directory."""
+async def login_world(template, directory, **changes):
+    """Serve, with a store of its own in a directory, copied from a template."""
     now = [NOW]
-    store = await Store.open(store_url(directory), new_seal(), now=lambda: now[0])
+    store = await Store.open(template.copied(directory), template.seal, now=lambda: now[0])
     try:
         world = LoginWorld(store, await Logins.of(store))
         world.clock = now

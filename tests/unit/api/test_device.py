@@ -19,14 +19,8 @@ from fetchtoken.domain.errors import Unavailable
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.secret import Secret
 from tests.support.records import NOW, RECORD
-from tests.unit.api.logins import ADDRESS, CALLBACK, POLL, USER_CODE, LoginWorld, login_world, user_code_of
+from tests.unit.api.logins import ADDRESS, CALLBACK, POLL, USER_CODE, LoginWorld, user_code_of
 from tests.unit.api.world import DAY, WIDE, problem, running
-
-
-@pytest.fixture
-async def broker(tmp_path):
-    async with login_world(tmp_path) as world:
-        yield world
 
 
 def read(response):
@@ -74,24 +68,44 @@ async def test_who_says_nothing_sane_of_itself_gets_no_code(broker, sent):
     assert (await broker.post(USER_CODE, {"client_id": "app_x"}, form=True)).status == 400
 
 
-async def test_a_broker_without_an_address_of_its_own_has_no_device_login(tmp_path):
+async def test_a_broker_without_an_address_of_its_own_has_no_device_login(served):
     """Codex takes 404 for a server where it is not enabled."""
-    async with login_world(tmp_path, public_url="") as world:
+    async with served(public_url="") as world:
         response = await world.post(USER_CODE, {"client_id": "app_x"})
         assert (response.status, problem(response)) == (404, "not_found")
         assert (await world.get("/codex/device", key="")).status == 404
         assert (await world.post("/codex/device", {"user_code": "x"}, form=True)).status == 404
 
 
-async def test_an_address_has_ten_that_wait_and_others_are_unharmed(tmp_path):
+async def test_an_address_has_ten_that_wait_and_others_are_unharmed(served):
     """The eleventh is told when to come again; an IPv6 host is its whole network."""
-    async with login_world(tmp_path, behind_proxy=[ip_network("127.0.0.0/8")]) as world:
+    async with served(behind_proxy=[ip_network("127.0.0.0/8")]) as world:
         for number in range(10):
             await world.begin(X_Forwarded_For=f"2001:db8::{number}")
         refused = await world.post(USER_CODE, {"client_id": "app_x"}, X_Forwarded_For="2001:db8::ffff")
         assert (refused.status, problem(refused)) == (429, "rate_limited")
         assert refused.headers["Retry-After"] == "60"
         await world.begin(X_Forwarded_For="2001:db8:0:1::1")
+
+
+async def test_a_flood_of_logins_does_not_reach_the_store(served, monkeypatch):
+    """Each address has its burst, all together theirs; those that have waiting ones are still answered."""
+    tight = WIDE._replace(logins=Rate(burst=3, per_s=0.1), all_logins=Rate(burst=5, per_s=0.1))
+    async with served(limits=tight, behind_proxy=[ip_network("127.0.0.0/8")]) as world:
+        kept = await world.begin(X_Forwarded_For="192.0.2.9")
+
+        async def heard(**_):
+            raise Unavailable("the store is locked")
+
+        monkeypatch.setattr(world.devices, "ask", heard)
+        statuses = [
+            (
+                await world.post(USER_CODE, {"client_id": "app_x"}, X_Forwarded_For=f"192.0.2.{one // 4}")
+            ).status
+            for one in range(8)
+        ]
+        assert statuses == [503, 503, 503, 429, 503, 429, 429, 429]
+        assert problem(await world.poll(kept)) == "authorization_pending"
 
 
 @pytest.mark.trap("T44")
@@ -106,10 +120,10 @@ async def test_a_login_that_waits_is_403_however_often_it_is_asked(broker):
 
 
 @pytest.mark.trap("T44")
-async def test_an_address_that_guesses_is_403_too_and_its_neighbour_goes_on(tmp_path):
+async def test_an_address_that_guesses_is_403_too_and_its_neighbour_goes_on(served):
     """Unknown secrets cost the address; who was given one there is still answered."""
     tight = WIDE._replace(failures=Rate(burst=3, per_s=0.01))
-    async with login_world(tmp_path, limits=tight) as world:
+    async with served(limits=tight) as world:
         kept = await world.begin()
         unknown = [await world.poll(kept, device_auth_id=f"{number}" * 43) for number in range(5)]
         assert [problem(answer) for answer in unknown] == ["expired_token"] * 3 + ["slow_down"] * 2
@@ -234,59 +248,63 @@ async def test_the_record_of_the_token_is_part_of_the_same_change(broker):
     assert {"device.redeemed", "machine.added"} <= records.keys()
 
 
-@pytest.mark.parametrize("missing", ["client_id", "code", "redirect_uri", "code_verifier"])
-async def test_each_field_is_wanted(broker, missing):
+async def test_each_field_is_wanted(broker):
     """The answer names the one that is missing; the code stays good."""
     fields = await broker.approved()
-    for value in (None, "", "ä"):
-        status, error, text = told(await broker.redeem(fields, **{missing: value}))
-        assert (status, error) == (400, "invalid_request")
-        assert missing in text
+    for missing in ("client_id", "code", "redirect_uri", "code_verifier"):
+        for value in (None, "", "ä"):
+            status, error, text = told(await broker.redeem(fields, **{missing: value}))
+            assert (status, error) == (400, "invalid_request")
+            assert missing in text
     assert (await broker.redeem(fields)).status == 200
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"client_id": "app_y"}, {"code": "x" * 43}, {"code_verifier": "x" * 43}, {"code_verifier": "x"}],
-)
-async def test_whoever_did_not_ask_for_it_gets_nothing(broker, changes):
+async def test_whoever_did_not_ask_for_it_gets_nothing(broker):
     """And spends nothing: the code stays good for its own machine."""
     fields = await broker.approved()
-    status, error, text = told(await broker.redeem(fields, **changes))
-    assert (status, error) == (400, "invalid_grant")
-    assert text.endswith("log in again")
+    for changes in (
+        {"client_id": "app_y"},
+        {"code": "x" * 43},
+        {"code_verifier": "x" * 43},
+        {"code_verifier": "x"},
+    ):
+        status, error, text = told(await broker.redeem(fields, **changes))
+        assert (status, error) == (400, "invalid_grant")
+        assert text.endswith("log in again")
     assert (await broker.redeem(fields)).status == 200
 
 
-@pytest.mark.parametrize(
-    ("typed", "taken"),
-    [
-        (CALLBACK, True),
-        (f"{ADDRESS}//deviceauth/callback", True),
-        ("https://BROKER.example:443/deviceauth/callback", True),
-        ("http://broker.example/deviceauth/callback", False),
-        ("https://broker.example.evil.example/deviceauth/callback", False),
-        ("https://broker.example@evil.example/deviceauth/callback", False),
-        ("https://broker.example/other", False),
-        ("https://broker.example:x/deviceauth/callback", False),
-        ("/deviceauth/callback", False),
-    ],
-)
-async def test_the_redirect_uri_is_of_this_broker(broker, typed, taken):
-    """However its address was spelled; another's is told where to log in."""
-    response = await broker.redeem(await broker.approved(), redirect_uri=typed)
-    assert (response.status == 200) is taken
-    if not taken:
-        assert told(response)[1:] == (
+async def test_the_redirect_uri_is_of_this_broker(broker):
+    """Another's is told where to log in, and spends nothing."""
+    fields = await broker.approved()
+    for typed in (
+        "http://broker.example/deviceauth/callback",
+        "https://broker.example.evil.example/deviceauth/callback",
+        "https://broker.example@evil.example/deviceauth/callback",
+        "https://broker.example/other",
+        "https://broker.example:x/deviceauth/callback",
+        "/deviceauth/callback",
+    ):
+        status, *said = told(await broker.redeem(fields, redirect_uri=typed))
+        assert status == 400, typed
+        assert said == [
             "invalid_grant",
             f"log in at the address of this broker: --experimental_issuer {ADDRESS}",
-        )
+        ]
+    assert (await broker.redeem(fields)).status == 200
 
 
-async def test_guesses_of_codes_cost_the_address(tmp_path):
+@pytest.mark.parametrize("typed", [f"{ADDRESS}/", "https://BROKER.example:443"])
+async def test_the_address_may_be_spelled_as_people_type_it(broker, typed):
+    """With a slash at its end, in capitals, with the port that goes without saying."""
+    fields = await broker.approved()
+    assert (await broker.redeem(fields, redirect_uri=f"{typed}/deviceauth/callback")).status == 200
+
+
+async def test_guesses_of_codes_cost_the_address(served):
     """After them nothing is looked at; whoever was told its code there goes on."""
     tight = WIDE._replace(failures=Rate(burst=3, per_s=0.01))
-    async with login_world(tmp_path, limits=tight) as world:
+    async with served(limits=tight) as world:
         fields = await world.approved()
         statuses = [(await world.redeem(fields, code=f"{number}" * 43)).status for number in range(5)]
         assert statuses == [400] * 3 + [429] * 2

@@ -13,17 +13,11 @@ from broker.store.devices import find_device
 from fetchtoken.domain.errors import Unavailable
 from fetchtoken.domain.secret import Secret
 from tests.support.records import NOW
-from tests.unit.api.logins import ADDRESS, login_world
+from tests.unit.api.logins import ADDRESS
 from tests.unit.api.world import WIDE
 
 OWN = {"Origin": ADDRESS}
 HOSTILE = "</title><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture
-async def broker(tmp_path):
-    async with login_world(tmp_path) as world:
-        yield world
 
 
 async def send(world, fields, **headers):
@@ -115,40 +109,38 @@ async def test_an_address_cannot_fill_in_a_code(broker):
     assert response.content_bytes == (await broker.get("/codex/device", key="")).content_bytes
 
 
-@pytest.mark.parametrize(
-    "said", ["adopt", "auth.json", "30 days", "CODEX_REVOKE_TOKEN_URL_OVERRIDE", "sent you"]
-)
-async def test_the_page_says_what_a_person_must_know(broker, said):
+async def test_the_page_says_what_a_person_must_know(broker):
     """What Codex does to a login that is there, where its logout posts the credential, and phishing."""
     text = (await broker.get("/codex/device", key="")).content_bytes.decode()
-    assert said in text
+    for said in ("adopt", "auth.json", "30 days", "CODEX_REVOKE_TOKEN_URL_OVERRIDE", "sent you"):
+        assert said in text
     assert f"{ADDRESS}/oauth/revoke" in text
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Origin": ""},
-        {"Origin": "null"},
-        {"Origin": "https://evil.example"},
-        {"Origin": "http://broker.example"},
-        {"Origin": "https://broker.example:8443"},
-        {"Origin": "https://broker.example.evil.example"},
-        {"Origin": f"{ADDRESS} https://evil.example"},
-        {"Sec_Fetch_Site": "cross-site"},
-        {"Sec_Fetch_Site": "same-site"},
-        {"Sec_Fetch_Site": "none"},
-    ],
-)
-async def test_a_form_from_elsewhere_counts_for_nothing(broker, headers):
+FOREIGN = [
+    {"Origin": ""},
+    {"Origin": "null"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "http://broker.example"},
+    {"Origin": "https://broker.example:8443"},
+    {"Origin": "https://broker.example.evil.example"},
+    {"Origin": f"{ADDRESS} https://evil.example"},
+    {"Sec_Fetch_Site": "cross-site"},
+    {"Sec_Fetch_Site": "same-site"},
+    {"Sec_Fetch_Site": "none"},
+]
+
+
+async def test_a_form_from_elsewhere_counts_for_nothing(broker):
     """Neither form; the ticket is not used up by it, and the request waits on."""
     kept, codes = await both(broker)
     page = await send(broker, codes, Sec_Fetch_Site="same-origin")
     form = decision(page)
-    for fields in (codes, form):
-        refused = await send(broker, fields, **headers)
-        assert refused.status == 403
-        assert f"open {ADDRESS}/codex/device" in refused.said
+    for headers in FOREIGN:
+        for fields in (codes, form):
+            refused = await send(broker, fields, **headers)
+            assert refused.status == 403, headers
+            assert f"open {ADDRESS}/codex/device" in refused.said
     assert await state_of(broker, kept) is DeviceState.WAITING
     assert (await send(broker, form)).status == 200
 
@@ -171,14 +163,14 @@ async def test_a_rewritten_account_is_not_approved(broker, account):
     assert broker.roster.client("laptop") is None
 
 
-@pytest.mark.parametrize("name", ["", "Box", "device", "-x", "a b", "x" * 65, HOSTILE, "a\u202eb", "box\x00"])
-async def test_a_machine_s_name_is_one(broker, name):
+async def test_a_machine_s_name_is_one(broker):
     """What is none is refused before the ticket is touched, and never shown as it is."""
     kept, codes = await both(broker)
     page = await send(broker, codes)
-    refused = await send(broker, decision(page, machine=name))
-    assert refused.status == 400
-    assert HOSTILE not in refused.said
+    for name in ("", "Box", "device", "-x", "a b", "x" * 65, HOSTILE, "a\u202eb", "box\x00"):
+        refused = await send(broker, decision(page, machine=name))
+        assert refused.status == 400, name
+        assert HOSTILE not in refused.said
     assert await state_of(broker, kept) is DeviceState.WAITING
     assert (await send(broker, decision(page))).status == 200
 
@@ -213,24 +205,24 @@ async def test_a_form_of_another_shape_is_refused(broker, changes):
     assert await state_of(broker, kept) is DeviceState.WAITING
 
 
-@pytest.mark.parametrize(
-    ("body", "headers"),
-    [
-        (b"", {}),
-        (b"user_code", {}),
-        (b"user_code=a&user_code=b&invite=c", {}),
-        (b"user_code=%ff&invite=c", {}),
-        ("user_code=ä&invite=c".encode(), {}),
-        (b"&".join(b"x%d=1" % number for number in range(40)), {}),
-        (b'{"user_code": "a", "invite": "b"}', {"Content_Type": "application/json"}),
-        (b"user_code=a&invite=b", {"Content_Type": "text/plain"}),
-        (b"user_code=a&invite=b", {"Content_Type": "application/x-www-form-urlencoded; charset=utf-7"}),
-    ],
-)
-async def test_a_body_that_is_no_form_is_refused(broker, body, headers):
+NO_FORMS = [
+    (b"", {}),
+    (b"user_code", {}),
+    (b"user_code=a&user_code=b&invite=c", {}),
+    (b"user_code=%ff&invite=c", {}),
+    ("user_code=ä&invite=c".encode(), {}),
+    (b"&".join(b"x%d=1" % number for number in range(40)), {}),
+    (b'{"user_code": "a", "invite": "b"}', {"Content_Type": "application/json"}),
+    (b"user_code=a&invite=b", {"Content_Type": "text/plain"}),
+    (b"user_code=a&invite=b", {"Content_Type": "application/x-www-form-urlencoded; charset=utf-7"}),
+]
+
+
+async def test_a_body_that_is_no_form_is_refused(broker):
     """Repeated fields, other bytes, other kinds and other charsets."""
-    refused = await send(broker, body, **headers)
-    assert (refused.status, "Nothing was done" in refused.said) == (400, True)
+    for body, headers in NO_FORMS:
+        refused = await send(broker, body, **headers)
+        assert (refused.status, "Nothing was done" in refused.said) == (400, True), body
 
 
 async def test_a_large_form_is_not_read_to_its_end(broker):
@@ -253,10 +245,10 @@ async def test_wrong_codes_are_told_apart_only_for_whom_has_an_invite(broker):
     assert "No machine waits with that code" in held.said
 
 
-async def test_guessing_is_bounded_for_an_address(tmp_path):
+async def test_guessing_is_bounded_for_an_address(served):
     """Neither form can be tried more often; right codes cost nothing."""
     tight = WIDE._replace(joins=Rate(burst=3, per_s=0.1))
-    async with login_world(tmp_path, limits=tight) as world:
+    async with served(limits=tight) as world:
         for number in range(5):
             _, codes = await both(world, device=False, expires_at=NOW + 99 + number)
             assert (await send(world, codes)).status == 200
@@ -268,19 +260,19 @@ async def test_guessing_is_bounded_for_an_address(tmp_path):
         assert "too many attempts" in refused.said
 
 
-async def test_guesses_sent_at_once_do_not_slip_through(tmp_path):
+async def test_guesses_sent_at_once_do_not_slip_through(served):
     """Each is paid for before it is looked at."""
     tight = WIDE._replace(joins=Rate(burst=3, per_s=0.1))
-    async with login_world(tmp_path, limits=tight) as world:
+    async with served(limits=tight) as world:
         codes = {"user_code": "AAAA-AAAA", "invite": "cbi_x"}
         answers = await asyncio.gather(*(send(world, codes) for _ in range(12)))
     assert sorted(answer.status for answer in answers) == [403] * 3 + [429] * 9
 
 
-async def test_all_addresses_together_are_bounded_and_readers_are_unharmed(tmp_path):
+async def test_all_addresses_together_are_bounded_and_readers_are_unharmed(served):
     """A flood from everywhere stops approvals, and neither the asking nor the tokens."""
     tight = WIDE._replace(all_joins=Rate(burst=2, per_s=0.1))
-    async with login_world(tmp_path, limits=tight) as world:
+    async with served(limits=tight) as world:
         kept = await world.begin()
         codes = {"user_code": "AAAA-AAAA", "invite": "cbi_x"}
         assert [(await send(world, codes)).status for _ in range(3)] == [403, 403, 429]
@@ -327,9 +319,9 @@ async def test_no_code_is_in_the_request_lines(broker):
     assert broker.lines[-2].client == "laptop"
 
 
-async def test_the_path_of_the_address_is_the_form_s(tmp_path):
+async def test_the_path_of_the_address_is_the_form_s(served):
     """Behind a proxy that serves it below a path, the form goes there."""
-    async with login_world(tmp_path, public_url=f"{ADDRESS}/sub") as world:
+    async with served(public_url=f"{ADDRESS}/sub") as world:
         text = (await world.get("/codex/device", key="")).content_bytes.decode()
         assert 'action="/sub/codex/device"' in text
         assert (await send(world, {"user_code": "x", "invite": "y"})).status == 403

@@ -32,6 +32,8 @@ WIDE = Limits(
     reads=Rate(100_000, 1000.0),
     joins=Rate(10_000, 1.0),
     all_joins=Rate(10_000, 1.0),
+    logins=Rate(10_000, 1.0),
+    all_logins=Rate(10_000, 1.0),
     machine_reads=Rate(100_000, 1000.0),
 )
 """Limits that no ordinary test meets."""

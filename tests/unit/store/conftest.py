@@ -7,7 +7,14 @@ import pytest
 import pytest_asyncio
 
 from broker.store.store import Store
+from tests.support.devices import Template
 from tests.support.records import NOW, new_seal, store_url
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """A store with accounts, to be copied."""
+    return Template(tmp_path_factory.mktemp("template"))
 
 
 @pytest.fixture

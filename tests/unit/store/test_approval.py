@@ -22,6 +22,16 @@ ASKED = "asked from 192.0.2.7 at 2025-11-24T16:00:00Z"
 
 
 @pytest.fixture
+def seal(template):
+    return template.seal
+
+
+@pytest.fixture
+def url(template, tmp_path):
+    return template.copied(tmp_path)
+
+
+@pytest.fixture
 async def logins(store):
     return await Logins.of(store)
 
@@ -156,8 +166,9 @@ async def test_what_the_client_lost_meanwhile_is_not_approved(logins):
     offer = await logins.look(new.user_code, code)
     assert offer.accounts == ("home",)
     await logins.store.revoke_client(client, RECORD)
-    assert await logins.approve(offer, account="home") is Refusal.NOT_GRANTED
-    assert await logins.look(new.user_code, code) is Refusal.POWERLESS
+    assert await logins.approve(offer, account="home") is Refusal.INVITE
+    assert await logins.look(new.user_code, code) is Refusal.INVITE
+    assert await waiting(logins.store) == []
 
 
 @pytest.mark.parametrize("how", ["revoked", "expired", "joined"])

@@ -21,6 +21,16 @@ from tests.support.records import NOW, RECORD, store_url
 DAY = 86_400.0
 
 
+@pytest.fixture
+def seal(template):
+    return template.seal
+
+
+@pytest.fixture
+def url(template, tmp_path):
+    return template.copied(tmp_path)
+
+
 async def asked(store, **changes):
     known = {
         "client_id": "app_x",

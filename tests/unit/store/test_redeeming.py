@@ -20,6 +20,16 @@ from tests.support.records import NOW, RECORD
 
 
 @pytest.fixture
+def seal(template):
+    return template.seal
+
+
+@pytest.fixture
+def url(template, tmp_path):
+    return template.copied(tmp_path)
+
+
+@pytest.fixture
 async def logins(store):
     return await Logins.of(store)
 
