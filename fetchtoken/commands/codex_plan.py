@@ -20,7 +20,7 @@ from fetchtoken.codex.user_manager import UserManager
 from fetchtoken.commands.asking import Note
 from fetchtoken.commands.codex_machine import check_place, overrides
 from fetchtoken.commands.sync import fetched, read_login
-from fetchtoken.commands.unattended import fleeting, source_words
+from fetchtoken.commands.unattended import fleeting, proxies, source_words
 from fetchtoken.domain.digest import sha256_hex
 from fetchtoken.domain.errors import ConfigError, FetchTokenError, NotFound
 from fetchtoken.domain.token import Token
@@ -142,7 +142,10 @@ def plan_for(settings: Settings, wish: Wish, former: Record | None, manager: Use
             hint="--account NAME, or --force to replace it",
         )
     keys = _login_keys(config, path, token, note, force=wish.force)
-    timer = _timer(settings, wish, words, former, manager) if wish.mode == "file" else None
+    timer = None
+    if wish.mode == "file":
+        argv = [wish.program, *words, "sync", "--adopted", "--codex-home", settings.codex_home]
+        timer = _timer(settings, argv, _environment(settings, wish, note), former, manager, force=wish.force)
     return Plan(wish, token, keys, timer, variables)
 
 
@@ -199,16 +202,31 @@ def _login_keys(
     return {STORE: "file"}
 
 
-def _timer(
-    settings: Settings, wish: Wish, words: list[str], former: Record | None, manager: UserManager
-) -> Timer:
+def _environment(settings: Settings, wish: Wish, note: Note) -> dict[str, str]:
+    """Return what a timer must be told of this shell, which is no secret."""
     environment, secret = fleeting(settings, wish.source)
     if secret:
         raise ConfigError(
             f"{secret} stands in {settings.origin(secret)} only, where no timer finds it",
             hint=f"codex-fetchtoken config set {secret} - < FILE",
         )
-    argv = [wish.program, *words, "sync", "--adopted", "--codex-home", settings.codex_home]
+    if wish.source != "remote":
+        return environment
+    open_ones, closed = proxies(settings)
+    for key in closed:
+        note(f"{key} holds a password, so the timer is not told of that proxy")
+    return environment | open_ones
+
+
+def _timer(  # noqa: PLR0913 - what it runs, and what stands in its place
+    settings: Settings,
+    argv: list[str],
+    environment: dict[str, str],
+    former: Record | None,
+    manager: UserManager,
+    *,
+    force: bool,
+) -> Timer:
     had_units = former is not None and former.timer is not None and former.timer.unit
     if not had_units and not manager.is_there:
         return Timer("", {}, {}, crontab_line(argv, environment))
@@ -220,7 +238,7 @@ def _timer(
     old = {}
     for path, text in now.items():
         ours = text is not None and is_ours(text)
-        if text is not None and not ours and not wish.force:
+        if text is not None and not ours and not force:
             raise ConfigError(f"{path} is there already, and not of this setup", hint=_FORCE)
         old[path] = former_old.get(path) if ours else text
     return Timer(f"{stem}.timer", new, old)

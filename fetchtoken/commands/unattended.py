@@ -14,7 +14,7 @@ from fetchtoken.settings import Settings
 from fetchtoken.settings.apikey import read_joined_key
 from fetchtoken.settings.keys import ALIASES, KINDS, SECRET_KEYS
 
-__all__ = ["PROGRAM", "fleeting", "own_path", "source_words", "without_secrets"]
+__all__ = ["PROGRAM", "fleeting", "own_path", "proxies", "source_words", "without_secrets"]
 
 PROGRAM = "codex-fetchtoken"
 
@@ -25,6 +25,7 @@ _OF_SOURCE = {
         "CODEX_REMOTE_CA_FILE",
         "CODEX_REMOTE_CLIENT_CERT",
         "CODEX_REMOTE_CLIENT_KEY",
+        "CODEX_CA_CERTIFICATE",
     ),
     "ssh": (
         "CODEX_SSH_HOST",
@@ -36,7 +37,8 @@ _OF_SOURCE = {
     ),
 }
 _SECRET = {"remote": "CODEX_REMOTE_API_KEY", "ssh": "CODEX_SSH_PASS"}
-_PLACES = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME")
+_PLACES = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy")
 
 
 def own_path(argv: list[str], path: str) -> str:
@@ -93,6 +95,13 @@ def fleeting(settings: Settings, source: str) -> tuple[dict[str, str], str]:
         return found, ""
     kept = source == "remote" and read_joined_key(settings.cascade.user, settings.remote_url) is not None
     return found, "" if kept else secret
+
+
+def proxies(settings: Settings) -> tuple[dict[str, str], list[str]]:
+    """Return this shell's variables about proxies, and the names of those that hold a password."""
+    found = {key: text for key in _PROXIES if (text := settings.environ.get(key, "")) and text.isprintable()}
+    secret = [key for key, text in found.items() if "@" in text]
+    return {key: text for key, text in found.items() if key not in secret}, secret
 
 
 def _is_fleeting(settings: Settings, key: str) -> bool:

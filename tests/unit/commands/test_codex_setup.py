@@ -228,6 +228,18 @@ def test_settings_of_this_shell_alone(desk):
     assert "cbk_" not in ran.err
 
 
+def test_the_proxies_of_this_shell(desk):
+    """They are the timer's as well, but for one with a password, which is named."""
+    desk.environ |= {"HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": "127.0.0.1"}
+    desk.environ["ALL_PROXY"] = "http://user:precious@proxy.example"
+    ran = desk.setup()
+    service = (desk.units / f"{TIMER}.service").read_text()
+    assert 'Environment="HTTPS_PROXY=http://proxy.example:3128"\n' in service
+    assert "Environment=NO_PROXY=127.0.0.1\n" in service
+    assert "precious" not in service + ran.err
+    assert "ALL_PROXY holds a password" in ran.err
+
+
 # With a command.
 
 
