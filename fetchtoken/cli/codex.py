@@ -62,6 +62,7 @@ def setup(
     from fetchtoken.commands import codex_setup, codex_shown
     from fetchtoken.commands.codex_plan import MODES, Wish, source_for
     from fetchtoken.commands.unattended import own_path
+    from fetchtoken.settings.trust import check_lasting
 
     caller = caller_of(context)
     settings = caller.settings()
@@ -71,6 +72,7 @@ def setup(
         note("nothing to do: the source is local, where Codex and codex-fetchtoken use the same login")
         note("to bring Codex another machine's token: --source remote or --source ssh before codex setup")
         return
+    check_lasting(settings)
     program = own_path(sys.argv, caller.environ.get("PATH", ""))
     wish = Wish(mode or MODES[0], source, force, program, _machine(settings, name, mode))
     if show:

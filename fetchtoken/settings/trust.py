@@ -7,14 +7,17 @@ from hashlib import sha256
 
 from fetchtoken.domain.errors import ConfigError, NotFound, Unsafe
 
-__all__ = ["check_project_files", "trust", "trusted_hash", "untrust"]
+__all__ = ["check_lasting", "check_project_files", "trust", "trusted_hash", "untrust"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from fetchtoken.settings import Settings
     from fetchtoken.settings.cascade import Cascade
     from fetchtoken.settings.envfile import Tier
 
 _FILE = "trusted.txt"
+_LASTING = ("CODEX_TOKEN_SOURCE", "CODEX_ACCOUNT")
+"""What a project may choose for the commands that are run in it, and for nothing that is set up there."""
 
 
 def _store(cascade: Cascade) -> str:
@@ -89,6 +92,19 @@ def check_project_files(cascade: Cascade) -> Unsafe | None:
         if (error := _refusal(cascade, tier, keys)) is not None:
             return error
     return None
+
+
+def check_lasting(settings: Settings) -> None:
+    """See that nothing which is to last beyond this command is chosen by a project that nobody trusts.
+
+    Raises:
+        Unsafe: the source or the account is.
+    """
+    cascade = settings.cascade
+    for tier in cascade.tiers:
+        keys = [key for key in _LASTING if settings.origin(key).startswith(f"{tier.file.path}:")]
+        if not tier.trusted and (error := _refusal(cascade, tier, keys)) is not None:
+            raise error
 
 
 def trust(cascade: Cascade, path: str) -> str:

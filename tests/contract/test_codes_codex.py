@@ -82,6 +82,14 @@ def _(stage: Stage) -> Ran:
     return stage.fetch("--source", "local", "codex", "setup")
 
 
+@case(FETCHTOKEN, 8, "codex setup: an account that a repository chose", hint="config trust")
+def _(stage: Stage) -> Ran:
+    file = stage.write("project/scorpiox-env.txt", "CODEX_ACCOUNT=work\n")
+    ran = stage.fetch("codex", "setup", *COMMAND, cwd=file.parent)
+    assert not (stage.home / ".codex").exists()
+    return ran
+
+
 @case(FETCHTOKEN, 0, "codex undo", hint="lost model_provider", notes=3)
 def _(stage: Stage) -> Ran:
     assert stage.setup(*COMMAND).code == 0

@@ -484,6 +484,7 @@ CODEX = [
     "5 codex setup: broker down",
     "5 codex undo: the broker does not end the credential",
     "6 codex setup: the key is refused",
+    "8 codex setup: an account that a repository chose",
     "8 codex setup: the file holds a refresh token",
 ]
 
