@@ -63,6 +63,7 @@ class Record:
         issuer: the broker's base, the same.
         spare: credentials to be revoked, but for one that Codex's file holds.
         asking: the broker was asked for one, and the answer is not known.
+        key: the part that is no secret of the credential in Codex's file.
         program: the path of the command that Codex or the timer runs.
         finished: all of it was done.
     """
@@ -76,6 +77,7 @@ class Record:
     issuer: str = ""
     spare: tuple[Secret, ...] = ()
     asking: bool = False
+    key: str = ""
     program: str = ""
     finished: bool = False
 
@@ -191,6 +193,7 @@ def _document(record: Record) -> dict[str, Any]:
         "timer": timer and {"unit": timer.unit, "new": timer.new, "old": timer.old, "crontab": timer.crontab},
         "machine": record.machine,
         "issuer": record.issuer,
+        "key": record.key,
         "spare": [credential.reveal() for credential in record.spare],
         "asking": record.asking,
         "program": record.program,

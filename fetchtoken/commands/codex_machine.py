@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from fetchtoken.codex.locks import auth_locks
+from fetchtoken.codex.replaceable import check_document_replaceable
 from fetchtoken.codex.setup_record import Record, Records
 from fetchtoken.commands.asking import TIMEOUT_S, Note
 from fetchtoken.commands.sync import check_target, merged_document, read_login
@@ -28,7 +29,7 @@ from fetchtoken.oauth.messages import OAUTH_CLIENT_ID
 from fetchtoken.settings import Settings
 from fetchtoken.sources.machine import MachineCredential, ask_machine, broker_base, end_machine
 
-__all__ = ["check_place", "enrol", "is_of", "login_document", "overrides", "retire"]
+__all__ = ["check_place", "enrol", "login_document", "overrides", "retire"]
 
 _LOCKS_S = 10.0
 
@@ -56,8 +57,13 @@ def overrides(settings: Settings) -> dict[str, str]:
     return found
 
 
-def check_place(settings: Settings, *issuers: str) -> None:
-    """See that what is in ``auth.json`` can go: nothing lasting, or a credential of one of these brokers.
+def check_place(settings: Settings, issuer: str, former: Record | None) -> None:
+    """See that what is in ``auth.json`` can go, and a new file take its place.
+
+    Args:
+        settings: whose Codex.
+        issuer: a broker of which any credential gives way, or an empty string.
+        former: a setup whose own credential does.
 
     Raises:
         Unsafe: a lasting credential would be lost, or the file cannot be replaced.
@@ -65,8 +71,13 @@ def check_place(settings: Settings, *issuers: str) -> None:
     """
     path = _path(settings)
     held = read_login(path)
-    if held is None or not any(is_of(held, issuer) for issuer in issuers):
+    if held is None or not (_is_of(held, issuer) or (former is not None and _is_own(held, former))):
         check_target(path)
+        return
+    try:
+        check_document_replaceable(path, {})
+    except OSError as error:
+        raise Unsafe(f"{path} cannot be written: {error.strerror}", hint=f"ls -l {path}") from None
 
 
 def login_document(credential: Secret, token: Token, issuer: str) -> dict[str, object]:
@@ -104,14 +115,14 @@ def enrol(settings: Settings, store: Records, record: Record, account: str, note
         FetchTokenError: as the broker answers.
     """
     with _locked(settings) as real:
-        check_place(settings, record.issuer)
+        check_place(settings, record.issuer, None)
         held = read_login(real)
         former = held.refresh_token if held else Secret("")
         record = _settled(settings, store, record, former, note)
-        record = replace(record, spare=(former,) if former else ())
         made = _asked(settings, store, record, account, held)
         try:
-            record = replace(record, spare=(*record.spare, made.credential))
+            spare = (former, made.credential) if former else (made.credential,)
+            record = replace(record, spare=spare, key=_key(made.credential))
             store.write(record)
             before = held.document if held else {}
             document = merged_document(before, login_document(made.credential, made.token, made.issuer))
@@ -135,7 +146,7 @@ def _asked(
     try:
         return ask_machine(settings, account=account, machine=record.machine, deadline_s=deadline_s)
     except (ConfigError, Denied, LoginRequired, NotFound):  # none was made
-        mine = held is not None and is_of(held, record.issuer)
+        mine = held is not None and _is_own(held, record)
         store.write(record if mine else replace(record, machine="", issuer=""))
         raise
 
@@ -162,7 +173,7 @@ def retire(  # noqa: PLR0913 - what was done, what is to be, and how
     """
     with _locked(settings) as real:
         held = read_login(real)
-        if held is not None and is_of(held, record.issuer):
+        if held is not None and _is_own(held, record):
             others = [credential for credential in record.spare if credential != held.refresh_token]
             record = replace(record, spare=(*others, held.refresh_token))
             store.write(record)
@@ -170,6 +181,7 @@ def retire(  # noqa: PLR0913 - what was done, what is to be, and how
             after = access_only_document(token if token and same else held.token(), now_s=time.time())
             replace_file(real, dumps(merged_document(held.document, after), indent=2).encode())
             note(f"{_path(settings)} is access-only now")
+    note(f"take the variables of that setup out of your shell profile: a new login would go to {record.issuer}")
     unheard = record.asking and _end_unheard(settings, record)
     if not record.spare and not unheard:
         note(f"{record.issuer} may still list machine {record.machine}: codex-broker client show")
@@ -179,7 +191,7 @@ def retire(  # noqa: PLR0913 - what was done, what is to be, and how
         for credential in record.spare:
             _end(settings, credential, record.issuer)
         note(f"the credential of machine {record.machine} is revoked at {record.issuer}")
-    record = replace(record, machine="", issuer="", spare=(), asking=False)
+    record = replace(record, machine="", issuer="", key="", spare=(), asking=False)
     store.write(record)
     return record
 
@@ -226,11 +238,22 @@ def _end(settings: Settings, credential: Secret, issuer: str) -> None:
         raise
 
 
-def is_of(held: AuthFile, base: str) -> bool:
+def _is_of(held: AuthFile, base: str) -> bool:
     """Tell whether a file holds a machine's credential of a broker."""
-    if not id_of(held.refresh_token.reveal(), "cbr") or not held.provenance_issuer:
+    if not _key(held.refresh_token) or not held.provenance_issuer:
         return False
     return held.provenance_issuer.rstrip("/") == base
+
+
+def _is_own(held: AuthFile, record: Record) -> bool:
+    """Tell whether a file holds the credential of a setup, and not one of a login since."""
+    keys = (record.key, *map(_key, record.spare))
+    return _is_of(held, record.issuer) and _key(held.refresh_token) in keys
+
+
+def _key(credential: Secret) -> str:
+    """Return the part of a credential that is no secret, or an empty string where it is none."""
+    return id_of(credential.reveal(), "cbr")
 
 
 def _path(settings: Settings) -> str:

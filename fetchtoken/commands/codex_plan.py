@@ -153,8 +153,7 @@ def _held(settings: Settings, wish: Wish, former: Record | None) -> AuthFile | N
     """Return what is in ``auth.json``, where it can go."""
     if wish.mode == "command":
         return None
-    own = [broker_base(settings.remote_url)] if wish.mode == "endpoint" else []
-    check_place(settings, *own, *([former.issuer] if former and former.issuer else []))
+    check_place(settings, broker_base(settings.remote_url) if wish.mode == "endpoint" else "", former)
     return read_login(os.path.join(settings.codex_home, "auth.json"))
 
 

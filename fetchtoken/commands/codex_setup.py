@@ -66,6 +66,7 @@ def setup(settings: Settings, wish: Wish, note: Note) -> Mapping[str, str]:
                 configs=former.configs,
                 machine=former.machine,
                 issuer=former.issuer,
+                key=former.key,
                 spare=former.spare,
                 asking=former.asking,
             )

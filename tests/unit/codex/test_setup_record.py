@@ -37,7 +37,7 @@ def test_what_is_written_is_read(where, tmp_path):
         (Secret("cbr_x"),),
         asking=True,
     )
-    record = replace(record, program="/x/codex-fetchtoken", finished=True)
+    record = replace(record, key="x", program="/x/codex-fetchtoken", finished=True)
     with records(*where) as store:
         assert store.read() is None
         store.write(record)

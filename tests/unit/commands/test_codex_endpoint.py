@@ -167,6 +167,55 @@ def test_a_login_of_ones_own_since(desk):
     assert "holds a login of its own" in ran.err
 
 
+@pytest.fixture
+def since(desk):
+    """A setup, and a device login at the same broker after it; give both credentials."""
+    desk.setup(*MODE, "--name", "box")
+    ours = desk.tokens["refresh_token"]
+    wishes = {"name": f"{desk.client}-b", "accounts": ["work"], "scopes": ["token"], "machine": True}
+    theirs = desk.daemon.call("client_add", **wishes)["refresh_token"]
+    desk.auth.write_text(desk.auth.read_text().replace(ours, theirs))
+    return ours, theirs
+
+
+def test_a_login_at_the_same_broker_since(desk, since):
+    """It is not ours to end: undo leaves it in the file, and calls nothing revoked that lives."""
+    _, theirs = since
+    ran = desk.undo()
+    assert desk.tokens["refresh_token"] == theirs
+    assert desk.refresh(theirs) == 200
+    assert "is revoked" not in ran.err
+    assert "may still list machine box" in ran.err
+    assert "holds a login of its own" in ran.err
+
+
+def test_another_mode_after_a_login_at_the_same_broker(desk, since):
+    """A file of ours would take its place: exit 8, and it goes on."""
+    _, theirs = since
+    ran = desk.run("codex", "setup", "--mode", "file")
+    assert ran.code == 8
+    assert desk.tokens["refresh_token"] == theirs
+    assert desk.refresh(theirs) == 200
+
+
+@pytest.mark.parametrize("step", ["undo", "file"])
+def test_the_variables_in_a_profile(desk, step):
+    """What stands in a shell's profile is out of reach, and would lead a new login to the broker: it is said."""
+    desk.setup(*MODE)
+    ran = desk.undo() if step == "undo" else desk.setup("--mode", "file")
+    assert f"out of your shell profile: a new login would go to {desk.daemon.url}" in ran.err
+
+
+def test_a_file_that_cannot_be_replaced(desk):
+    """A new credential would end the former one and get nowhere: exit 8, and the former one goes on."""
+    desk.setup(*MODE)
+    os.link(desk.auth, desk.codex / "backup.json")
+    ran = desk.run("codex", "setup", *MODE)
+    assert ran.code == 8
+    assert "is hard-linked" in ran.err
+    assert desk.refresh(desk.tokens["refresh_token"]) == 200
+
+
 def test_undo_while_the_broker_is_down(desk):
     """All else is undone, exit 5 says that the credential lives on, and the same again ends it."""
     desk.setup(*MODE)
