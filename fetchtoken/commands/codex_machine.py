@@ -181,7 +181,8 @@ def retire(  # noqa: PLR0913 - what was done, what is to be, and how
             after = access_only_document(token if token and same else held.token(), now_s=time.time())
             replace_file(real, dumps(merged_document(held.document, after), indent=2).encode())
             note(f"{_path(settings)} is access-only now")
-    note(f"take the variables of that setup out of your shell profile: a new login would go to {record.issuer}")
+    profile = "take the variables of that setup out of your shell profile"
+    note(f"{profile}: a new login would go to {record.issuer}")
     unheard = record.asking and _end_unheard(settings, record)
     if not record.spare and not unheard:
         note(f"{record.issuer} may still list machine {record.machine}: codex-broker client show")

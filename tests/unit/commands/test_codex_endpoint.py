@@ -200,7 +200,7 @@ def test_another_mode_after_a_login_at_the_same_broker(desk, since):
 
 @pytest.mark.parametrize("step", ["undo", "file"])
 def test_the_variables_in_a_profile(desk, step):
-    """What stands in a shell's profile is out of reach, and would lead a new login to the broker: it is said."""
+    """What stands in a shell's profile is out of reach, and would lead a new login to the broker."""
     desk.setup(*MODE)
     ran = desk.undo() if step == "undo" else desk.setup("--mode", "file")
     assert f"out of your shell profile: a new login would go to {desk.daemon.url}" in ran.err
