@@ -6,12 +6,15 @@ import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+import trustme
+from playwright.sync_api import Browser, Page, expect
 
 from fetchtoken.domain.claims import unsigned_jwt
 from tests.support.approving import Approver, Asker, daemon_with_address, ticket_in
+from tests.support.authority import write_pair
 from tests.support.backend import REPLY
 from tests.support.chromium import chromium, page_of
 from tests.support.codex_cli import LIMIT_S, Codex
@@ -95,6 +98,17 @@ def approving(daemon: Daemon, code: str, machine: str = "box") -> Callable[[str]
     return lambda user_code: Approver(daemon.url).approve(user_code, code, machine=machine)
 
 
+def fill_in(page: Page, daemon: Daemon, user_code: str, invite: str) -> None:
+    """Approve a login as a person does."""
+    page.goto(f"{daemon.url}/codex/device")
+    page.get_by_label("Code that Codex shows").fill(user_code)
+    page.get_by_label("Invite code").fill(invite)
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_label("Name of the machine").fill("anns-laptop")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Approved")
+
+
 def current(daemon: Daemon) -> str:
     """Return the token that the broker holds."""
     key = daemon.add_client(f"reader-{next(_numbers)}", "work")
@@ -110,13 +124,7 @@ def test_a_login_approved_in_a_browser_lasts_without_a_variable(
 
     def by_browser(user_code: str) -> None:
         with page_of(browser) as page:
-            page.goto(f"{daemon.url}/codex/device")
-            page.get_by_label("Code that Codex shows").fill(user_code)
-            page.get_by_label("Invite code").fill(invite)
-            page.get_by_role("button", name="Go on").click()
-            page.get_by_label("Name of the machine").fill("anns-laptop")
-            page.get_by_role("button", name="Approve").click()
-            expect(page.get_by_role("heading", level=1)).to_have_text("Approved")
+            fill_in(page, daemon, user_code, invite)
 
     code, said = log_in(codex, daemon, by_browser)
     assert (code, "Successfully logged in" in said) == (0, True), said
@@ -219,3 +227,32 @@ def test_a_logout_that_knows_where_to_ends_the_credential_here(codex: Codex, dae
     assert codex.backend.token_requests == []
     shown = daemon.call("client_show", name=name)
     assert (shown["state"], [one["state"] for one in shown["machines"]]) == ("live", ["revoked"])
+
+
+def test_a_login_over_https_with_a_private_authority(
+    codex: Codex, sandbox, browser: Browser, tmp_path: Path
+) -> None:
+    """Codex is told the authority by a variable of its own, for the login and for each refresh."""
+    authority, root = trustme.CA(), tmp_path / "secure"
+    root.mkdir()
+    cert, key = write_pair(root / "tls", authority, "127.0.0.1")
+    trust = {"CODEX_CA_CERTIFICATE": str(root / "ca.pem")}
+    authority.cert_pem.write_to_path(trust["CODEX_CA_CERTIFICATE"])
+    tls = {"CODEX_BROKER_TLS_CERT": str(cert), "CODEX_BROKER_TLS_KEY": str(key)}
+    with daemon_with_address(root, sandbox.url, "https", **tls) as secure:
+        login = sandbox.mint(email="secure@x.example")
+        secure.hold(login, "work")
+        _, invite = invited(secure)
+
+        def by_browser(user_code: str) -> None:
+            context = browser.new_context(ignore_https_errors=True)
+            fill_in(context.new_page(), secure, user_code, invite)
+            context.close()
+
+        assert log_in(codex, secure, str)[0] == 1, "it trusts nobody by itself"
+        code, said = log_in(codex, secure, by_browser, **trust)
+        assert (code, "Successfully logged in" in said) == (0, True), said
+        codex.backend.accept(login.access_token)
+        expire(codex)
+        run = codex.run(**PLAIN, **trust)
+    assert (run.returncode, run.stdout.strip()) == (0, REPLY), run.stderr

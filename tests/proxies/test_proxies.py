@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import subprocess
+from urllib.parse import urlencode
 
 import pytest
 import trustme
@@ -102,6 +103,41 @@ def test_a_token_passes(front):
     assert (first.status, first.document["access_token"]) == (200, ran.out.strip())
     again = front.ask("/codex", headers=[("If-None-Match", first.headers["etag"])])
     assert (again.status, again.body) == (304, b"")
+
+
+def test_a_device_login_passes(front):
+    """Codex's requests and the page's forms, with the asker's own address and the page's own policy."""
+    asker = ELSEWHERE[:-1] + "7"
+
+    def send(path, fields, encode, kind, **how):
+        headers = [("Content-Type", kind), ("Origin", front.url)]
+        return front.ask(path, method="POST", body=encode(fields).encode(), headers=headers, **how)
+
+    def as_json(path, **fields):
+        return send(path, fields, json.dumps, "application/json", source=asker)
+
+    def as_form(**fields):
+        return send("/codex/device", fields, urlencode, "application/x-www-form-urlencoded")
+
+    wishes = {"accounts": ["work"], "scopes": ["token"], "expires_s": 3600}
+    invite = front.daemon.call("invite_add", name=f"{front.kind}-device", **wishes)["code"]
+    kept = as_json("/api/accounts/deviceauth/usercode", client_id="app_x").document
+    page = as_form(user_code=kept["user_code"], invite=invite)
+    assert (page.status, asker in page.body.decode()) == (200, True)
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    ticket = re.search(r'name="ticket" value="([^"]+)"', page.body.decode())[1]
+    assert as_form(ticket=ticket, machine="box", account="work", decision="approve").status == 200
+    secrets = {name: kept[name] for name in ("device_auth_id", "user_code")}
+    told = as_json("/api/accounts/deviceauth/token", **secrets).document
+    brought = as_json(
+        "/oauth/token",
+        grant_type="authorization_code",
+        client_id="app_x",
+        code=told["authorization_code"],
+        redirect_uri=f"{front.url}/deviceauth/callback",
+        code_verifier=told["code_verifier"],
+    )
+    assert brought.status == 200, brought
 
 
 @pytest.mark.parametrize(

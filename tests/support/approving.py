@@ -18,14 +18,14 @@ __all__ = ["Approver", "Asker", "daemon_with_address", "ticket_in"]
 
 
 @contextmanager
-def daemon_with_address(root: Path, issuer_url: str) -> Iterator[Daemon]:
-    """Run a daemon that knows its own address, which is plain http on loopback."""
+def daemon_with_address(root: Path, issuer_url: str, scheme: str = "http", **more: str) -> Iterator[Daemon]:
+    """Run a daemon that knows its own address, on loopback; ``more`` goes into its environment."""
     port = str(free_port())
     known = {
         "CODEX_BROKER_SERVER_PORT": port,
-        "CODEX_BROKER_SERVER_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "CODEX_BROKER_SERVER_PUBLIC_URL": f"{scheme}://127.0.0.1:{port}",
     }
-    with running_daemon(root, issuer_url, **known) as daemon:
+    with running_daemon(root, issuer_url, **known, **more) as daemon:
         yield daemon
 
 
