@@ -15,7 +15,7 @@ from broker.access.refused import Refused
 from broker.api.bodies import json_body
 from broker.api.call import Call
 from broker.api.models import DevicePoll, UserCodeRequest
-from broker.api.oauth import answered
+from broker.api.oauth import answered, no_store
 from broker.api.ports import Devices
 from broker.api.problems import ProblemError
 from broker.domain.device import DeviceRequest, Progress, challenge_of, progress
@@ -53,6 +53,7 @@ class DeviceHandlers:
         if not self._public_url:
             raise ProblemError("not_found", "this broker has not been told its own address")
         request = await json_body(call, UserCodeRequest, _LARGEST)
+        # An address that has used up its failures begins nothing either.
         self._gate.trial(call.peer, "", call.ticks_s)
         self._gate.login(call.peer, call.ticks_s)
         try:
@@ -60,7 +61,7 @@ class DeviceHandlers:
                 client_id=request.client_id, address=call.peer, limited_by=limit_key(call.peer)
             )
         except FetchTokenError:
-            raise _no_store() from None
+            raise no_store() from None
         if asked is None:
             raise Refused("rate_limited", "too many device logins wait", retry_after_s=_FULL_FOR_S)
         self._gate.expect(call.peer, asked.device.fingerprint(), call.ticks_s)
@@ -112,7 +113,3 @@ class DeviceHandlers:
         if found is None:
             self._gate.failed(trial, call.ticks_s)
         return found
-
-
-def _no_store() -> Refused:
-    return Refused("unavailable", "the store does not answer", retry_after_s=5)

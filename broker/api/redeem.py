@@ -16,7 +16,7 @@ from broker.access.refused import Refused
 from broker.access.tokens import TokenDesk
 from broker.api.call import Call
 from broker.api.machine import machine_token
-from broker.api.oauth import Fields, answered
+from broker.api.oauth import Fields, answered, no_store
 from broker.api.origins import origin_of
 from broker.api.ports import Devices, Machines
 from broker.api.problems import ProblemError
@@ -108,7 +108,7 @@ class CodeHandler:
         try:
             request = await self._devices.of_code(code)
         except FetchTokenError:
-            raise _no_store() from None
+            raise no_store() from None
         verified = compare_digest(
             challenge_of(Secret(fields["code_verifier"])), challenge_of(self._devices.verifier(code))
         )
@@ -133,7 +133,7 @@ class CodeHandler:
         try:
             client = await self._devices.client(request.client)
         except FetchTokenError:
-            raise _no_store() from None
+            raise no_store() from None
         return client, self._roster.account_by_id(request.account)
 
     async def _servable(self, call: Call, client: Client, account: Account) -> Account:
@@ -157,7 +157,7 @@ class CodeHandler:
         except ConfigError as error:
             raise ProblemError("too_many_machines", f"{error.message}: revoke some of them") from None
         except FetchTokenError:
-            raise _no_store() from None
+            raise no_store() from None
         if done.made is None:
             raise ProblemError("invalid_grant", _USED)
         return done.made
@@ -166,7 +166,3 @@ class CodeHandler:
 def _path(url: str) -> str:
     # Whoever types the issuer with a slash at its end gets two.
     return urlsplit(url).path.replace("//", "/")
-
-
-def _no_store() -> Refused:
-    return Refused("unavailable", "the store does not answer", retry_after_s=5)

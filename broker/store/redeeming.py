@@ -7,6 +7,7 @@ from sqlalchemy import update
 from broker.domain.apikey import ApiKey
 from broker.domain.approval import Redeemed
 from broker.domain.audit import Action
+from broker.domain.client import decide
 from broker.domain.device import DeviceRequest, DeviceState, Hashed, is_alive
 from broker.domain.machine import exchanged_ends
 from broker.domain.records import AuditRecord, Machine
@@ -16,6 +17,7 @@ from broker.store.machines import replace_within, revoke_within
 from broker.store.store import Store
 from broker.store.tables import device_requests
 from broker.store.work import Work
+from fetchtoken.domain.errors import NotFound
 from fetchtoken.domain.secret import Secret
 
 __all__ = ["redeem_code"]
@@ -38,7 +40,7 @@ async def redeem_code(
         at_most: how many live credentials a client may have, this one included.
 
     Raises:
-        NotFound: client or account are gone.
+        NotFound: client or account are gone, or the one may not use the other any more; nothing is spent.
         ConfigError: the client has that many already (code ``too_many_machines``); the code stays good.
     """
     async with store._work(audit) as work:  # noqa: SLF001 - see above
@@ -55,6 +57,9 @@ async def redeem_code(
 async def _redeemed(work: Work, request: DeviceRequest, key: ApiKey, at_most: int) -> Redeemed:
     assert request.client is not None and request.account is not None  # noqa: S101, PT018 - it is approved
     client = await read_client(work, request.client)
+    account = await work.account(request.account)
+    if (why := decide(client, account, "token", work.now_s)) is not None:
+        raise NotFound(f"what was approved has ended: {why}", hint=f"codex-broker client show {client.name}")
     await work.log_also(Action.DEVICE_REDEEMED, "ok", f"machine {request.machine}")
     added = work.audit._replace(action=Action.MACHINE_ADDED, detail="by device login")
     made, ended = await replace_within(

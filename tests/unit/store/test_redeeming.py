@@ -152,6 +152,26 @@ async def test_an_unknown_code_brings_nothing(logins):
     assert (await logins.redeem(new)).made is not None
 
 
+@pytest.mark.parametrize("change", ["revoke", "ungrant", "disable"])
+async def test_what_the_client_lost_a_moment_ago_is_not_brought(logins, change):
+    """Whatever the process that was asked knows of it by then; nothing is spent."""
+    new = await logins.approved()
+    (client,) = (await logins.store.snapshot()).clients
+    work = logins.accounts["work"]
+    if change == "revoke":
+        await logins.store.revoke_client(client.id, RECORD)
+    elif change == "ungrant":
+        await logins.store.change_grants(client.id, RECORD, remove={work})
+    else:
+        await logins.store.set_flags(work, RECORD, disabled=True)
+    before = await logins.store.change_counter()
+    with pytest.raises(NotFound):
+        await logins.redeem(new)
+    assert await logins.store.change_counter() == before
+    found = await find_device(logins.store, Hashed.DEVICE, new.device)
+    assert found.state is DeviceState.APPROVED
+
+
 async def test_a_code_that_comes_too_late_brings_nothing(url, seal):
     """Ten minutes after the login was asked for."""
     now = [NOW]
