@@ -48,7 +48,7 @@ class Limits(NamedTuple):
     polls: Rate = Rate(burst=30, per_s=1.0)
     """Questions how a device login goes, for each of them."""
 
-    machine_reads: Rate = Rate(burst=200, per_s=5.0)
+    machine_reads: Rate = Rate(burst=200, per_s=2.0)
     """Requests with one machine credential. One that goes on and on (the Codex CLI, where its clock says that
     each new token has ended) is stopped by it, before it uses up what its client's others have."""
 

@@ -21,7 +21,7 @@ from tests.support.issuer import Issuer, issuer_in_thread
 from tests.support.storms import KINDS, Sky, memory_kb, post, storming
 
 BETWEEN_S = 0.2
-"""From one question of a neighbour to the next: as often as one machine may go on asking."""
+"""From one question of a neighbour to the next: in half a minute fewer than one machine may ask at once."""
 
 
 class Neighbours:
