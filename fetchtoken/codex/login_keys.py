@@ -10,9 +10,9 @@ __all__ = ["STORE", "forced_elsewhere", "ignores_file"]
 STORE = ("cli_auth_credentials_store",)
 
 
-def ignores_file(config: Mapping[str, Any]) -> bool:
-    """Tell whether Codex keeps its login elsewhere than in the file."""
-    return config.get(STORE[0]) in ("keyring", "ephemeral")
+def ignores_file(store: object) -> bool:
+    """Tell whether Codex keeps its login elsewhere than in the file, by the value of that key."""
+    return store in ("keyring", "ephemeral")
 
 
 def forced_elsewhere(config: Mapping[str, Any], account_id: str) -> str:

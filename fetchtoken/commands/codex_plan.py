@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from glob import escape, glob
 from typing import Any
 
+from fetchtoken.codex.config import MANAGED, SYSTEM, named_store
 from fetchtoken.codex.config_change import ConfigChange, restored
 from fetchtoken.codex.config_file import read_config
 from fetchtoken.codex.login_keys import STORE, forced_elsewhere, ignores_file
@@ -189,14 +190,19 @@ def _login_keys(
         if not force:
             raise ConfigError(f"{path}: with {key} Codex refuses account {token.account_id}", hint=_FORCE)
         note(f"{path}: with {key} Codex refuses account {token.account_id}")
-    if config.get(STORE[0]) == "auto":
-        note(f"{path}: with {STORE[0]} auto, a login in the keyring goes before auth.json")
-    if not ignores_file(config):
+    managed = named_store(MANAGED)
+    store = managed or config.get(STORE[0]) or named_store(SYSTEM)
+    place = MANAGED if managed else path if STORE[0] in config else SYSTEM
+    if store == "auto":
+        note(f"{place}: with {STORE[0]} auto, a login in the keyring goes before auth.json")
+    if not ignores_file(store):
         return {}
-    if not force:
+    if managed or not force:
         raise ConfigError(
-            f"{path}: {STORE[0]} is {config[STORE[0]]}, so Codex does not read auth.json",
-            hint="--force sets it to file, until codex-fetchtoken codex undo",
+            f"{place}: {STORE[0]} is {store}, so Codex does not read auth.json",
+            hint="--mode command"
+            if managed
+            else "--force sets it to file, until codex-fetchtoken codex undo",
         )
     return {STORE: "file"}
 

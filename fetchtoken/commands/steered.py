@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
-from fetchtoken.codex.config import store_mode
+from fetchtoken.codex.config import project_store, store_mode
 from fetchtoken.codex.steering import Steering, steered_environment, steering, without_steering
 from fetchtoken.domain.errors import FetchTokenError, NotFound
 from fetchtoken.files.guard import read_private
@@ -37,7 +37,7 @@ def steer(
     broker = "" if settings.remote_url_origin == "built-in" else broker_base(settings.remote_url)
     asked = bool(broker) and "remote" in settings.sources
     home = os.path.join(cwd, environ.get("CODEX_HOME") or f"{settings.home}/.codex")
-    found = _steering(home, broker, asked=asked)
+    found = _steering(home, cwd, broker, asked=asked)
     if found.note:
         note(found.note)
     if found.base:
@@ -45,10 +45,10 @@ def steer(
     return steered_environment(environ, found.base)
 
 
-def _steering(home: str, broker: str, *, asked: bool) -> Steering:
+def _steering(home: str, cwd: str, broker: str, *, asked: bool) -> Steering:
     path = f"{home}/auth.json"
     try:
-        mode = store_mode(home)
+        mode = project_store(home, cwd) or store_mode(home)
         if mode != "file":
             why = f"Codex keeps its login in its store {mode}, which may be one at OpenAI"
             return Steering(note=f"{why}: it is not led to the broker" if asked else "")

@@ -1,5 +1,6 @@
 import pytest
 
+from fetchtoken.codex import config
 from fetchtoken.codex.config import store_mode
 from fetchtoken.domain.errors import ConfigError
 
@@ -24,6 +25,26 @@ def test_where_codex_keeps_its_login(tmp_path, text, mode):
     """Only the top-level key counts; without it Codex reads auth.json."""
     if text is not None:
         (tmp_path / "config.toml").write_text(text)
+    assert store_mode(str(tmp_path)) == mode
+
+
+@pytest.mark.parametrize(
+    ("stores", "mode"),
+    [
+        (("keyring", "file", "file"), "keyring"),
+        (("file", "keyring", "keyring"), "file"),
+        (("", "file", "keyring"), "file"),
+        (("", "", "keyring"), "keyring"),
+        (("", "", ""), "file"),
+    ],
+)
+def test_the_machines_own_configuration(tmp_path, monkeypatch, stores, mode):
+    """What is managed goes before the user's file, which goes before the system's, as in the real Codex."""
+    for name, text in zip(("managed", "config", "system"), stores, strict=True):
+        content = f'cli_auth_credentials_store = "{text}"\n' if text else 'model = "m"\n'
+        (tmp_path / f"{name}.toml").write_text(content)
+    monkeypatch.setattr(config, "MANAGED", str(tmp_path / "managed.toml"))
+    monkeypatch.setattr(config, "SYSTEM", str(tmp_path / "system.toml"))
     assert store_mode(str(tmp_path)) == mode
 
 

@@ -116,4 +116,4 @@ def test_logins_that_codex_refuses(config, key):
 )
 def test_stores_that_are_no_file(mode, ignored):
     """With a keyring, or nothing that lasts, auth.json is not read."""
-    assert ignores_file({"cli_auth_credentials_store": mode}) is ignored
+    assert ignores_file(mode) is ignored

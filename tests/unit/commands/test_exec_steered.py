@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from fetchtoken.codex import config
 from fetchtoken.commands.steered import steer
 from tests.support.command import World
 from tests.support.logins import auth_document, write_auth
@@ -129,11 +130,11 @@ def world_key(world):
     return (f"CODEX_REMOTE_API_KEY={world.environ['CODEX_REMOTE_API_KEY']}",)
 
 
-def steered(home, **keys):
+def steered(home, *, cwd="", **keys):
     """Return what a program would be given, and the notes."""
     notes = []
     environ = {"HOME": str(home), "CODEX_REMOTE_URL": BROKER, "CODEX_TOKEN_SOURCE": "remote", **keys}
-    found = steer(settings_of(home, **environ), environ, str(home), notes.append)
+    found = steer(settings_of(home, **environ), environ, str(cwd or home), notes.append)
     return [found.get(REFRESH), found.get(REVOKE)], notes
 
 
@@ -166,6 +167,44 @@ def test_a_login_in_another_store_leads_nowhere(tmp_path, mode):
     assert where == [None, None]
     assert f"its store {mode}, which may be one at OpenAI" in note
     assert steered(tmp_path, CODEX_TOKEN_SOURCE="local") == ([None, None], [])
+
+
+@pytest.mark.parametrize("place", ["MANAGED", "SYSTEM"])
+def test_a_store_that_the_machine_names(tmp_path, monkeypatch, place):
+    """Where the user's own configuration is silent, that of the machine may have a real login elsewhere."""
+    path = tmp_path / "etc.toml"
+    path.write_text('cli_auth_credentials_store = "keyring"\n')
+    monkeypatch.setattr(config, place, str(path))
+    where, [note] = steered(tmp_path)
+    assert where == [None, None]
+    assert "its store keyring" in note
+
+
+@pytest.mark.parametrize("level", ["trusted", "untrusted", ""])
+@pytest.mark.parametrize("below", [".", "a/b"])
+def test_a_store_that_a_project_names(tmp_path, level, below):
+    """Codex goes by a project that it trusts and by no other: a stranger's cannot keep it from its broker."""
+    project = tmp_path / "project"
+    (project / below).mkdir(parents=True)
+    for directory, text in (
+        (project, 'cli_auth_credentials_store = "keyring"\n'),
+        (tmp_path, f'[projects."{project}"]\ntrust_level = "{level}"\n' if level else ""),
+    ):
+        (directory / ".codex").mkdir()
+        (directory / ".codex/config.toml").write_text(text)
+    where, notes = steered(tmp_path, cwd=project / below)
+    assert where == ([None, None] if level == "trusted" else endpoints(BROKER))
+    assert len(notes) == (level == "trusted")
+
+
+def test_the_users_own_directory_is_no_project(tmp_path):
+    """Its configuration counts as the user's, whatever is trusted."""
+    (tmp_path / ".codex").mkdir()
+    text = f'cli_auth_credentials_store = "file"\n[projects."{tmp_path}"]\ntrust_level = "trusted"\n'
+    (tmp_path / ".codex/config.toml").write_text(text)
+    assert steered(tmp_path) == (endpoints(BROKER), [])
+    (tmp_path / ".codex/config.toml").write_text(text.replace('"file"', '"auto"'))
+    assert "its store auto" in steered(tmp_path)[1][0]
 
 
 def test_a_configuration_that_cannot_be_read_leads_nowhere(tmp_path):
