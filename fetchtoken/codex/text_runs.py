@@ -45,7 +45,8 @@ def runs_between(old: str, new: str) -> tuple[Run, ...]:
 def taken_back(text: str, runs: tuple[Run, ...]) -> str | None:
     """Return a text without an edit, or ``None`` where its lines are not all there as they were made.
 
-    Lines are looked for where they were put, else anywhere, if they stand there once only.
+    Lines are looked for where they were put, else anywhere, if they stand there once only. What somebody
+    wrote in between stays.
 
     Args:
         text: the text of now, perhaps edited since.
@@ -55,10 +56,39 @@ def taken_back(text: str, runs: tuple[Run, ...]) -> str | None:
     for run in reversed(runs):
         new = _lines(run.new)
         place = _place(lines, run.at, new)
-        if place is None:
+        ours = _apart(lines, new) if place is None else list(range(place, place + len(new)))
+        if ours is None:
             return None
-        lines[place : place + len(new)] = _lines(run.old)
+        for gone in reversed(ours):
+            del lines[gone]
+        start = ours[0] if ours else run.at
+        lines[start:start] = _ended(_lines(run.old), run) if start < len(lines) else _lines(run.old)
     return "".join(lines)
+
+
+def _ended(old: list[str], run: Run) -> list[str]:
+    """Return lines of which the last, which had no end, stands before others now."""
+    if not old or old[-1].endswith("\n"):
+        return old
+    return [*old[:-1], old[-1] + ("\r\n" if run.new.endswith("\r\n") else "\n")]
+
+
+def _apart(lines: list[str], new: list[str]) -> list[int] | None:
+    """Return where some lines stand in their order, with others between them; blank ones may be gone."""
+    said = [number for number, line in enumerate(new) if line.strip()]
+    if not said or lines.count(new[said[0]]) != 1:
+        return None
+    first = lines.index(new[said[0]])
+    before = first - said[0]
+    found = list(range(before, first)) if before >= 0 and lines[before:first] == new[: said[0]] else []
+    at = first
+    for line in new[said[0] :]:
+        if line in lines[at:]:
+            at = lines.index(line, at) + 1
+            found.append(at - 1)
+        elif line.strip():
+            return None
+    return found
 
 
 def _place(lines: list[str], at: int, new: list[str]) -> int | None:

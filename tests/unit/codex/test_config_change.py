@@ -34,6 +34,16 @@ def test_what_others_changed_since_stays(edit):
     assert parsed(before, NAME) == parsed(edit(MINE), NAME)
 
 
+@pytest.mark.parametrize("line", ["name = ", "[model_providers.ours.auth]", "command = "])
+def test_a_comment_among_our_lines_stays(line):
+    """What a person noted there is theirs, and so is what stands below."""
+    after, change = changed(MINE, KEYS, NAME, made=False)
+    now = after.replace(line, f"# noted\n{line}") + "\n# about more\n[more]\nb = 2 # two\n"
+    before, kept = restored(now, change, NAME)
+    assert kept == []
+    assert before.replace("# noted\n", "") == MINE + "\n# about more\n[more]\nb = 2 # two\n"
+
+
 def test_our_lines_written_anew_by_another_program():
     """Where the lines are not ours any more but say the same, they go by key."""
     after, change = changed(MINE, KEYS, NAME, made=False)

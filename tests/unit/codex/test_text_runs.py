@@ -39,3 +39,37 @@ def test_taken_out_lines_come_back_only_to_their_place():
     runs = runs_between("a\nb\nc\n", "a\nb\n")
     assert taken_back("a\nb\n", runs) == "a\nb\nc\n"
     assert taken_back("a\n", runs) is None
+
+
+RUNS = runs_between("a\nb\n", "a\nb\n\n[ours]\nx = 1\n\n[ours.more]\ny = 2\n")
+
+
+@pytest.mark.parametrize(
+    ("now", "then"),
+    [
+        ("a\nb\n\n[ours]\n# why\nx = 1\n\n[ours.more]\ny = 2\n# end\n", "a\nb\n# why\n# end\n"),
+        ("a\n\n\nb\n[ours]\nx = 1\n# why\n[ours.more]\ny = 2\n", "a\n\n\nb\n# why\n"),
+        ("a\nb\n\n[ours]\nx = 1\n\n[z]\n\n[ours.more]\ny = 2\n\n", "a\nb\n[z]\n\n\n"),
+    ],
+    ids=["comments", "no blank lines", "a table"],
+)
+def test_what_stands_between_our_lines_stays(now, then):
+    """Ours go one by one, in their order; blank lines elsewhere are not ours."""
+    assert taken_back(now, RUNS) == then
+
+
+@pytest.mark.parametrize(
+    "now", ["a\nb\n[ours]\n# why\nx = 1\n", "[ours]\nx = 1\n[ours]\n# why\nx = 1\n[ours.more]\ny = 2\n"]
+)
+def test_lines_apart_that_are_not_all_there(now):
+    """One is gone, or nobody can say which is the first: nothing is guessed."""
+    assert taken_back(now, RUNS) is None
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_last_line_that_is_the_last_no_more(end):
+    """It had no end, and gets one where somebody wrote below ours."""
+    after = f"# tail{end}ours{end}"
+    runs = runs_between("# tail", after)
+    assert taken_back(after, runs) == "# tail"
+    assert taken_back(f"{after}# more{end}", runs) == f"# tail{end}# more{end}"
