@@ -3,6 +3,8 @@
 A session is two or three requests with a tool's use between them; what happens, happens there.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from fetchtoken.domain.secret import Secret
@@ -11,7 +13,11 @@ from tests.support.codex_cli import worked
 from tests.support.codex_files import held
 
 COMMAND = str(BIN / "codex-fetchtoken")
-MODES = ["machine", "file", "command"]
+CREDENTIAL = ["machine", "device"]
+"""With Codex's variables; and as a device login leaves it, where provenance alone leads to the broker."""
+
+MODES = [*CREDENTIAL, "file", "command"]
+NO_VARIABLES = {"CODEX_REFRESH_TOKEN_URL_OVERRIDE": "", "CODEX_REVOKE_TOKEN_URL_OVERRIDE": ""}
 
 
 class Session:
@@ -26,14 +32,17 @@ class Session:
         self.machine, self.codex, self.mode = office.enrol(**wishes), codex, mode
         self._fetchtoken = fetchtoken
         self.first = self.machine.token()
-        self.variables = {"machine": self.machine.environment, "command": self.machine.remote}.get(mode, {})
+        variables = {"machine": self.machine.environment, "command": self.machine.remote}
+        self.variables = variables.get(mode, NO_VARIABLES)
         codex.backend.accept(self.first)
         if mode == "command":
             codex.use_command(COMMAND, "--timeout", "4")
         else:
             codex.use_auth_file()
-        if mode == "machine":
-            self.machine.write(codex.home, self.first)
+        provenance = {"issuer": office.daemon.url, "client_id": "app_x"}
+        if mode in CREDENTIAL:
+            more = {"oauth_provenance": provenance} if mode == "device" else {}
+            self.machine.write(codex.home, self.first, **more)
         self.sync()
 
     def sync(self):
@@ -79,10 +88,21 @@ def test_a_rotation_in_mid_session(session):
     run = session.run()
     assert worked(run), run.stderr
     # A machine's own Codex first reads its file again, and shows the refused token once more.
-    refused = 1 + (session.mode == "machine")
+    refused = 1 + (session.mode in CREDENTIAL)
     assert session.seen == [(True, 200)] * 2 + [(True, 401)] * refused + [(False, 200)]
     assert session.machine.exchanges == 1
     assert session.codex.backend.token_requests == []
+
+
+@pytest.mark.parametrize("session", ["device", "file", "command"], indirect=True)
+def test_six_at_once_on_one_home(session):
+    """All six succeed on a token that lives; none asks for another, and nothing is exchanged."""
+    with ThreadPoolExecutor(6) as pool:
+        runs = list(pool.map(lambda _: session.run(), range(6)))
+    assert [worked(run) for run in runs] == [True] * 6
+    assert session.seen == [(True, 200)] * 6
+    assert session.machine.refreshes == []
+    assert session.machine.exchanges == 0
 
 
 def test_a_rotation_that_the_backend_does_not_mind(session):
@@ -98,7 +118,7 @@ def test_a_rotation_that_the_backend_does_not_mind(session):
     assert session.machine.refreshes == []
 
 
-@pytest.mark.parametrize("session", ["machine", "command"], indirect=True)
+@pytest.mark.parametrize("session", [*CREDENTIAL, "command"], indirect=True)
 def test_a_restart_of_the_broker_in_mid_session(session, served):
     """It is killed and comes back between two requests, and then asked for the newer token."""
 
@@ -134,7 +154,7 @@ def test_an_outage_shorter_than_the_token_goes_unnoticed(session, served):
     assert set(session.seen) == {(True, 200)}
 
 
-@pytest.mark.parametrize("session", ["machine"], indirect=True)
+@pytest.mark.parametrize("session", CREDENTIAL, indirect=True)
 def test_an_outage_when_a_token_is_needed_ends_a_run_and_no_login(session, served):
     """The run says that a refresh failed, not that somebody must log in; later the same file works."""
 
@@ -153,7 +173,7 @@ def test_an_outage_when_a_token_is_needed_ends_a_run_and_no_login(session, serve
     assert held(file)["refresh_token"] == session.machine.credential
 
 
-@pytest.mark.parametrize("session", ["machine"], indirect=True)
+@pytest.mark.parametrize("session", CREDENTIAL, indirect=True)
 def test_a_machine_that_is_revoked_in_mid_session(session, office):
     """It works on while its token is taken and is told at the first refusal; the account's others go on."""
     other = office.enrol(of=session.machine)

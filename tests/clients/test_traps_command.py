@@ -257,3 +257,12 @@ def test_a_project_that_codex_works_in_cannot_lead_the_command_away(codex, machi
     run = codex.run()
     assert (run.returncode, "scorpiox-env.txt" in run.stderr) == (1, True)
     assert {seen.bearer for seen in codex.backend.requests} == {""}
+
+
+@pytest.mark.trap("T48")
+def test_a_key_that_is_misspelt_is_passed_over(codex, script, tmp_path):
+    """The command gets the usual five seconds, and not the one that was meant."""
+    codex.backend.accept("good")
+    codex.use_command(script("echo good"), more="timout_ms = 1\n")
+    assert worked(codex.run())
+    assert runs(tmp_path) == 1

@@ -136,7 +136,8 @@ def test_an_opaque_token_is_renewed_by_its_age_alone(codex):
     codex.backend.accept("opaque")
     codex.use_auth_file()
     write_codex_file(codex.home, "opaque", last_refresh=AGES_AGO)
-    with running_endpoint(lambda _: Reply(200, {"access_token": "opaque"})) as endpoint:
+    answer = {"access_token": "opaque", "expires_in": 1}
+    with running_endpoint(lambda _: Reply(200, answer)) as endpoint:
         assert worked(refreshed(codex, endpoint))
         assert endpoint.reasons == {"scheduled"}
         asked = len(endpoint.posts)
