@@ -134,9 +134,9 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
             yield team
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    """A running broker in which each test enrols machines of its own; shared by a module's tests."""
+    """A running broker in which each test enrols machines of its own; one for all, since a start is dear."""
     with running_office(tmp_path_factory.mktemp("office")) as running:
         yield running
 

@@ -1,6 +1,6 @@
 """An office with a broker: each machine that is enrolled has an account and a credential of its own.
 
-Tests of one module share the broker, and nothing else.
+Tests share the broker, and nothing else; who stops it starts it again.
 """
 
 import json
@@ -79,7 +79,8 @@ class Enrolled:
     @property
     def refreshes(self) -> list[tuple[int, str]]:
         """Status and code of every answer to its refreshes, by the broker's log."""
-        lines = [json.loads(line) for line in self.office.daemon.log.splitlines() if line.startswith("{")]
+        mentions = f'"client": "{self.name}"'
+        lines = [json.loads(line) for line in self.office.daemon.log.splitlines() if mentions in line]
         mine = [
             line for line in lines if (line.get("route"), line.get("client")) == ("/oauth/token", self.name)
         ]
