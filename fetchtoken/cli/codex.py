@@ -60,7 +60,7 @@ def setup(
     Nothing to do for the local source: Codex and this command use the same login there.
     """
     from fetchtoken.commands import codex_setup, codex_shown
-    from fetchtoken.commands.codex_plan import MODES, Wish, source_for
+    from fetchtoken.commands.codex_plan import MODES, Wish, check_places, source_for
     from fetchtoken.commands.unattended import own_path
     from fetchtoken.settings.trust import check_lasting
 
@@ -73,6 +73,7 @@ def setup(
         note("to bring Codex another machine's token: --source remote or --source ssh before codex setup")
         return
     check_lasting(settings)
+    check_places(settings)
     program = own_path(sys.argv, caller.environ.get("PATH", ""))
     wish = Wish(mode or MODES[0], source, force, program, _machine(settings, name, mode))
     if show:

@@ -14,7 +14,15 @@ from fetchtoken.codex.toml_text import Key, at
 from fetchtoken.domain.errors import ConfigError, Malformed, Unsafe
 from fetchtoken.net.url import parse_url
 
-__all__ = ["PROVIDER", "backend_url", "foreign_key", "has_provider", "other_profiles", "provider_keys"]
+__all__ = [
+    "PROVIDER",
+    "backend_url",
+    "foreign_key",
+    "has_provider",
+    "keys_of_ours",
+    "other_profiles",
+    "provider_keys",
+]
 
 PROVIDER = "codex-fetchtoken"
 
@@ -70,6 +78,13 @@ def foreign_key(config: Mapping[str, Any]) -> tuple[str, str]:
     if at(config, _TABLE) is not None:
         return ".".join(_TABLE), "a table"
     return "", ""
+
+
+def keys_of_ours(config: Mapping[str, Any]) -> list[str]:
+    """Return the keys by which Codex runs our command, whoever wrote them."""
+    found = [".".join(_TABLE)] if at(config, _TABLE) is not None else []
+    keys: list[Key] = [("model_provider",), *_active_profile(config)]
+    return [".".join(key) for key in keys if at(config, key) == PROVIDER] + found
 
 
 def _active_profile(config: Mapping[str, Any]) -> list[Key]:

@@ -30,7 +30,16 @@ from fetchtoken.formats.codex import AuthFile
 from fetchtoken.settings import Settings
 from fetchtoken.sources.machine import broker_base
 
-__all__ = ["MODES", "Plan", "Wish", "base_text", "config_path", "plan_for", "source_for"]
+__all__ = [
+    "MODES",
+    "Plan",
+    "Wish",
+    "base_text",
+    "check_places",
+    "config_path",
+    "plan_for",
+    "source_for",
+]
 
 MODES = ("file", "command", "endpoint")
 
@@ -97,6 +106,19 @@ def source_for(settings: Settings, mode: str) -> str:
             hint="--source remote and CODEX_REMOTE_URL, or --source ssh and CODEX_SSH_HOST",
         )
     return source
+
+
+def check_places(settings: Settings) -> None:
+    """See that the paths can be written into TOML, unit files and crontabs.
+
+    Raises:
+        ConfigError: one holds what is no text.
+    """
+    for key, path in (("HOME", settings.home), ("CODEX_HOME", settings.codex_home)):
+        if not path.isprintable():
+            raise ConfigError(
+                f"{key}: {path!r} holds a character that cannot be printed", hint=f"set {key} to another path"
+            )
 
 
 def config_path(settings: Settings) -> str:

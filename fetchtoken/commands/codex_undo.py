@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 
+from fetchtoken.codex.config_file import read_config
+from fetchtoken.codex.provider import keys_of_ours
 from fetchtoken.codex.setup_record import Record, records
+from fetchtoken.codex.toml_text import parsed
 from fetchtoken.commands.asking import Note
 from fetchtoken.commands.codex_machine import retire
 from fetchtoken.commands.codex_plan import config_path
@@ -41,6 +45,7 @@ def undo(settings: Settings, note: Note) -> None:
             note(f"nothing to undo: {settings.codex_home} was not set up")
             for home in store.others():
                 note(f"{home} was: undo that with CODEX_HOME={home}")
+            _say_left(settings, note)
             return
         record = rewrite_config(store, record, config_path(settings), {}, note)
         store.write(record)
@@ -53,6 +58,14 @@ def undo(settings: Settings, note: Note) -> None:
         clear(settings.codex_home)
         _say_login(settings, record, note)
         store.forget()
+
+
+def _say_left(settings: Settings, note: Note) -> None:
+    """Name what a setup left whose record is gone, or is kept for another ``XDG_STATE_HOME``."""
+    path = config_path(settings)
+    with suppress(FetchTokenError):
+        for key in keys_of_ours(parsed(read_config(path) or "", path)):
+            note(f"{path} has {key} of a setup that nobody wrote down here: take it out by hand")
 
 
 def _token(settings: Settings, note: Note) -> Token | None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from fetchtoken.codex.config import project_store, store_mode
 from fetchtoken.codex.steering import Steering, steered_environment, steering, without_steering
-from fetchtoken.domain.errors import FetchTokenError, NotFound
+from fetchtoken.domain.errors import ConfigError, FetchTokenError, NotFound
 from fetchtoken.files.guard import read_private
 from fetchtoken.formats.codex import AuthFile, parse_auth_file
 from fetchtoken.net.url import parse_url
 from fetchtoken.settings import Settings
+from fetchtoken.settings.keys import STEERED_PATHS
 from fetchtoken.sources.machine import broker_base
 
 __all__ = ["steer"]
@@ -42,6 +44,8 @@ def steer(
         note(found.note)
     if found.base:
         _note_authority(settings, environ, found.base, note)
+    elif broker:
+        _note_variables(environ, broker, note)
     return steered_environment(environ, found.base)
 
 
@@ -71,3 +75,11 @@ def _note_authority(
     ours = settings.ca_file and parse_url(base).origin == parse_url(settings.remote_url).origin
     if ours and base.startswith("https:") and not any(environ.get(name) for name in _TRUST):
         note(f"Codex trusts {base} only with CODEX_CA_CERTIFICATE={settings.ca_file} in its environment")
+
+
+def _note_variables(environ: Mapping[str, str], broker: str, note: Callable[[str], None]) -> None:
+    """Say so where a variable of the user's leads Codex to the broker, perhaps with a login at OpenAI."""
+    for name in STEERED_PATHS:
+        with suppress(ConfigError):
+            if (text := environ.get(name)) and parse_url(text).origin == parse_url(broker).origin:
+                note(f"{name} leads Codex to the broker, with a login at OpenAI, too: unset {name}")

@@ -169,6 +169,19 @@ def test_a_login_in_another_store_leads_nowhere(tmp_path, mode):
     assert steered(tmp_path, CODEX_TOKEN_SOURCE="local") == ([None, None], [])
 
 
+@pytest.mark.parametrize("name", [REFRESH, REVOKE])
+def test_a_variable_that_leads_a_real_login_to_the_broker(tmp_path, name):
+    """It is the user's and stays, but a shell profile may be what is left of a setup: it is said."""
+    write(tmp_path / ".codex/auth.json", "rt_real")
+    said = f"{name} leads Codex to the broker, with a login at OpenAI, too: unset {name}"
+    assert said in steered(tmp_path, **{name: f"{BROKER}/oauth/x"})[1]
+    assert said in steered(tmp_path, CODEX_TOKEN_SOURCE="local", **{name: f"{BROKER}/oauth/x"})[1]
+    assert said not in steered(tmp_path, **{name: f"{OTHER}/oauth/x"})[1]
+    assert said not in steered(tmp_path, **{name: "https://["})[1]
+    write(tmp_path / ".codex/auth.json", "cbr_x", BROKER)
+    assert steered(tmp_path, **{name: f"{BROKER}/oauth/x"})[1] == []
+
+
 @pytest.mark.parametrize("place", ["MANAGED", "SYSTEM"])
 def test_a_store_that_the_machine_names(tmp_path, monkeypatch, place):
     """Where the user's own configuration is silent, that of the machine may have a real login elsewhere."""
