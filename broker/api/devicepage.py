@@ -39,7 +39,7 @@ _TOLD: dict[Refusal, str] = {
     Refusal.INVITE: "The invite code is unknown, used, expired or revoked.",
     Refusal.HELD: "Too many wrong codes came with this invite: it approves nothing for ten minutes.",
     Refusal.CODE: "No machine waits with that code: compare it with what Codex shows, or run it again.",
-    Refusal.POWERLESS: "This invite lets no machine in: its client may have no token of its accounts.",
+    Refusal.POWERLESS: "This invite lets no machine in: its client may have no account's token now.",
     Refusal.TICKET: "This page is used, or its ten minutes are over. Nothing was decided.",
     Refusal.NOT_GRANTED: "The invite does not let a machine use that account. Nothing was approved.",
 }

@@ -32,11 +32,11 @@ class Refusal(StrEnum):
     CODE = "code"
     """No request with that user code waits."""
     POWERLESS = "powerless"
-    """The invite counts, but its client may not have a token of any of its accounts."""
+    """The invite counts, but there is no account of its whose token its client may have now."""
     TICKET = "ticket"
     """The ticket is unknown, used, or that of a request that does not wait any more."""
     NOT_GRANTED = "not_granted"
-    """The invite approves no device for that account."""
+    """The invite approves no device for that account, or nobody gets a token of it now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, and_, select, update
 
 from broker.domain.apikey import ApiKey, new_key
 from broker.domain.approval import Offer, Refusal, Wish
@@ -202,8 +202,10 @@ async def _client_of(work: Work, invite: Invite) -> Client | None:
 
 
 async def _names(work: Work, ids: frozenset[int]) -> dict[int, str]:
+    """Return the names of accounts by row id; disabled ones are left out, for they bring no token."""
+    enabled = and_(accounts.c.disabled.is_(False), accounts.c.adopting.is_(False))
     found = await work.connection.execute(
-        select(accounts.c.id, accounts.c.name).where(accounts.c.id.in_(ids))
+        select(accounts.c.id, accounts.c.name).where(accounts.c.id.in_(ids), enabled)
     )
     return {row.id: row.name for row in found}
 

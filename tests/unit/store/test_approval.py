@@ -171,6 +171,17 @@ async def test_what_the_client_lost_meanwhile_is_not_approved(logins):
     assert await waiting(logins.store) == []
 
 
+async def test_a_disabled_account_is_not_offered_nor_approved(logins):
+    """An invite must not be spent on what brings no token; the others can be picked."""
+    code = await logins.invited()
+    new, offer = await logins.offered(code)
+    await logins.store.set_flags(logins.accounts["work"], RECORD, disabled=True)
+    assert await logins.approve(offer) is Refusal.NOT_GRANTED
+    assert (await logins.look(new.user_code, code)).accounts == ("home",)
+    await logins.store.set_flags(logins.accounts["home"], RECORD, disabled=True)
+    assert await logins.look(new.user_code, code) is Refusal.POWERLESS
+
+
 @pytest.mark.parametrize("how", ["revoked", "expired", "joined"])
 async def test_an_invite_that_ended_meanwhile_approves_nothing(url, seal, how):
     """Between page and button."""
