@@ -88,6 +88,11 @@ class Records:
     def __init__(self, path: str) -> None:
         self._path = path
 
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self._path
+
     def read(self) -> Record | None:
         """Return what was done, or ``None``.
 

@@ -16,9 +16,10 @@ from fetchtoken.commands.codex_plan import config_path
 from fetchtoken.commands.codex_setup import manager_for
 from fetchtoken.commands.codex_steps import remove_timer, rewrite_config
 from fetchtoken.commands.sync import clear, fetched
-from fetchtoken.domain.errors import FetchTokenError
+from fetchtoken.domain.errors import FetchTokenError, NotFound, Unavailable
 from fetchtoken.domain.instants import to_rfc3339
 from fetchtoken.domain.token import Token
+from fetchtoken.output import quote
 from fetchtoken.settings import Settings
 from fetchtoken.sources.local import load
 
@@ -54,7 +55,11 @@ def undo(settings: Settings, note: Note) -> None:
             record = replace(record, timer=None)
             store.write(record)
         if record.machine:
-            record = retire(settings, store, record, _token(settings, note), note, insist=True)
+            try:
+                record = retire(settings, store, record, _token(settings, note), note, insist=True)
+            except Unavailable as error:
+                error.hint += f"; where that is gone for good: rm {quote(store.path, 'bash')}"
+                raise
         clear(settings.codex_home)
         _say_login(settings, record, note)
         store.forget()
@@ -81,8 +86,11 @@ def _say_login(settings: Settings, record: Record, note: Note) -> None:
     path = os.path.join(settings.codex_home, "auth.json")
     try:
         login = load(path)
-    except FetchTokenError:
+    except NotFound:
         note(f"Codex has no login in {path}: codex login, or codex-fetchtoken sync")
+        return
+    except FetchTokenError as error:
+        note(f"{path} stays as it is: {error.message}")
         return
     if login.refresh_token:
         note(f"{path} holds a login of its own, and stays as it is")

@@ -228,6 +228,7 @@ def test_undo_while_the_broker_is_down(desk):
         ran = desk.run("codex", "undo")
     assert ran.code == 5
     assert "the same again" in ran.err
+    assert f"where that is gone for good: rm '{desk.record}'" in ran.err
     assert "cbr_" not in ran.err
     desk.access_only()
     assert desk.refresh(credential) == 200

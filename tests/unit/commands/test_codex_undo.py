@@ -33,6 +33,21 @@ def test_a_configuration_without_ours(desk, text):
     assert len(desk.undo().err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['{"auth_mode": "apikey", "OPENAI_API_KEY": "sk-precious"}', "{"],
+    ids=["key", "torn"],
+)
+def test_a_file_that_is_no_login_of_ours(desk, text):
+    """Nobody is sent to codex login, which would delete what is there."""
+    desk.setup("--mode", "command")
+    desk.write(".codex/auth.json", text, mode=0o600)
+    ran = desk.undo()
+    assert f"{desk.auth} stays as it is: " in ran.err
+    assert "codex login" not in ran.err
+    assert "precious" not in ran.err
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are any bytes on Linux")
 @pytest.mark.parametrize("mode", ["file", "command", "endpoint"])
 def test_a_home_whose_name_is_no_text(desk, mode):
