@@ -99,7 +99,7 @@ class ClientOperations:
         desk, client = self._desk, self._desk.client(name)
         names, now_s = desk.account_names(), desk.clock()
         uses = await last_uses(desk.store, client.id)
-        held = [machine_view(one, names, uses, now_s) for one in desk.roster.machines_of(client.id)]
+        held = [machine_view(one, client, names, uses, now_s) for one in desk.roster.machines_of(client.id)]
         return client_detail(client, names, now_s) | {"machines": held}
 
     async def client_grant(

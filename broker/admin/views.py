@@ -66,11 +66,9 @@ def client_view(client: Client, names: Mapping[int, str], now_s: float) -> dict[
         names: account name by id.
         now_s: epoch seconds, to tell an expired client.
     """
-    expired = client.expires_at is not None and client.expires_at <= now_s
-    state = "revoked" if client.revoked_at is not None else "expired" if expired else "live"
     return {
         "client": client.name,
-        "state": state,
+        "state": _state(client, now_s),
         "accounts": sorted(names[account] for account in client.accounts if account in names),
         "default": names.get(client.default_account or 0),
         "scopes": sorted(client.scopes),
@@ -107,16 +105,41 @@ def client_detail(client: Client, names: Mapping[int, str], now_s: float) -> dic
     }
 
 
+def _state(held: Client | Machine, now_s: float) -> str:
+    if held.revoked_at is not None:
+        return "revoked"
+    return "expired" if held.expires_at is not None and held.expires_at <= now_s else "live"
+
+
+def _machine_state(machine: Machine, client: Client, now_s: float) -> str:
+    """Return what a credential is worth: it counts no longer than its client, and its grant."""
+    for state in (_state(machine, now_s), _state(client, now_s)):
+        if state != "live":
+            return state
+    return "live" if machine.account in client.accounts and "token" in client.scopes else "not granted"
+
+
 def machine_view(
-    machine: Machine, names: Mapping[int, str], uses: Mapping[int, float | None], now_s: float
+    machine: Machine,
+    client: Client,
+    names: Mapping[int, str],
+    uses: Mapping[int, float | None],
+    now_s: float,
 ) -> dict[str, Any]:
-    """Return a machine credential as ``client show`` lists it; ``uses``: its last use by row id."""
-    expired = machine.expires_at is not None and machine.expires_at <= now_s
+    """Return a machine credential as ``client show`` lists it.
+
+    Args:
+        machine: the credential.
+        client: it belongs to, with which it ends.
+        names: account name by id.
+        uses: its last use by row id.
+        now_s: epoch seconds.
+    """
     return {
         "machine": machine.id,
         "name": machine.name,
         "account": names.get(machine.account),
-        "state": "revoked" if machine.revoked_at is not None else "expired" if expired else "live",
+        "state": _machine_state(machine, client, now_s),
         "from_key": machine.from_key,
         "expires_at": _instant(machine.expires_at),
         "last_used_at": _instant(uses.get(machine.id)),

@@ -88,10 +88,9 @@ class Enrolled:
 
     @property
     def state(self) -> str:
-        """What the broker says of its client, or where that is live, of its credential."""
-        client = self.office.daemon.call("client_show", name=self.name)
-        [machine] = client["machines"]
-        return str(machine["state"] if client["state"] == "live" else client["state"])
+        """What the broker says of its credential."""
+        [machine] = self.office.daemon.call("client_show", name=self.name)["machines"]
+        return str(machine["state"])
 
 
 @dataclass(frozen=True)
