@@ -29,13 +29,15 @@ class Steering:
     Args:
         base: the broker's URL, or an empty string for nowhere.
         note: why not to the broker that is configured, or an empty string.
+        holds: whether the file holds that broker's credential.
     """
 
-    __slots__ = ("base", "note")
+    __slots__ = ("base", "holds", "note")
 
-    def __init__(self, base: str = "", note: str = "") -> None:
+    def __init__(self, base: str = "", note: str = "", *, holds: bool = False) -> None:
         self.base = base
         self.note = note
+        self.holds = holds
 
 
 def steering(auth: AuthFile | None, *, broker: str, asked: bool) -> Steering:
@@ -48,7 +50,8 @@ def steering(auth: AuthFile | None, *, broker: str, asked: bool) -> Steering:
     """
     held = "" if auth is None else auth.refresh_token.reveal()
     if auth is not None and held.startswith(MACHINE_CREDENTIAL):
-        return _checked(auth.provenance_issuer.rstrip("/") or broker, auth.name)
+        found = _checked(auth.provenance_issuer.rstrip("/") or broker, auth.name)
+        return Steering(found.base, found.note, holds=True)
     if not asked or not broker:
         return Steering()
     if auth is not None and held:

@@ -60,7 +60,10 @@ def _quoted(word: str, *, of_command: bool = False) -> str:
 
 
 def crontab_line(argv: list[str], environment: Mapping[str, str]) -> str:
-    """Return the line for ``crontab -e`` that does what the timer does (crontab(5): ``%`` ends a command)."""
+    """Return the line for ``crontab -e`` that does what the timer does.
+
+    ``%`` ends a command, but after a backslash (crontab(5)): one of the path's own is kept from it by quotes.
+    """
     words = [f"{key}={value}" for key, value in environment.items()]
     line = shlex.join([*(["env", *words] if words else []), *argv])
-    return f"17 */3 * * *  {line}".replace("%", "\\%")
+    return f"17 */3 * * *  {line}".replace("\\%", "\\''%").replace("%", "\\%")

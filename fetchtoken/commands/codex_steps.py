@@ -133,6 +133,13 @@ def remove_timer(manager: UserManager, timer: Timer, note: Note) -> None:
         except OSError as error:
             raise _cannot(path, error) from None
         note(f"{path} is {'removed' if old is None else 'as it was before'}")
+    _settle(manager, timer)
+    if any(timer.old.get(path) is not None for path in ours):
+        note(f"{timer.unit} is stopped; if it ran before: systemctl --user enable --now {timer.unit}")
+
+
+def _settle(manager: UserManager, timer: Timer) -> None:
+    """Have the service manager know that the unit files are others, and nothing start the timer."""
     with suppress(OSError):  # where no service manager took it away
         os.unlink(os.path.join(os.path.dirname(next(iter(timer.new))), "timers.target.wants", timer.unit))
     if manager.is_there:

@@ -44,8 +44,10 @@ def steer(
         note(found.note)
     if found.base:
         _note_authority(settings, environ, found.base, note)
-    elif broker:
-        _note_variables(environ, broker, note)
+    if found.holds:
+        _note_variables(environ, found.base, note, away=True)
+    elif broker and not found.base:
+        _note_variables(environ, broker, note, away=False)
     return steered_environment(environ, found.base)
 
 
@@ -77,9 +79,17 @@ def _note_authority(
         note(f"Codex trusts {base} only with CODEX_CA_CERTIFICATE={settings.ca_file} in its environment")
 
 
-def _note_variables(environ: Mapping[str, str], broker: str, note: Callable[[str], None]) -> None:
-    """Say so where a variable of the user's leads Codex to the broker, perhaps with a login at OpenAI."""
+def _note_variables(
+    environ: Mapping[str, str], base: str, note: Callable[[str], None], *, away: bool
+) -> None:
+    """Say so where a variable of the user's leads Codex to a broker, or away from its own."""
+    where = (
+        "elsewhere than to the broker whose credential it has"
+        if away
+        else "to the broker, with a login at OpenAI, too"
+    )
+    ours = parse_url(base).origin if base else ""
     for name in STEERED_PATHS:
         with suppress(ConfigError):
-            if (text := environ.get(name)) and parse_url(text).origin == parse_url(broker).origin:
-                note(f"{name} leads Codex to the broker, with a login at OpenAI, too: unset {name}")
+            if (text := environ.get(name)) and (parse_url(text).origin != ours) is away:
+                note(f"{name} leads Codex {where}: unset {name}")

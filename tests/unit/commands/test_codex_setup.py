@@ -171,7 +171,8 @@ def test_units_of_ones_own(desk):
     desk.setup("--force")
     desk.setup()
     assert COMMAND in own.read_text()
-    desk.undo()
+    again = f"{TIMER}.timer is stopped; if it ran before: systemctl --user enable --now {TIMER}.timer"
+    assert again in desk.undo().err
     assert own.read_text() == "[Service]\nExecStart=/bin/true\n"
     assert units(desk) == [f"{TIMER}.service"]
 

@@ -182,6 +182,21 @@ def test_a_variable_that_leads_a_real_login_to_the_broker(tmp_path, name):
     assert steered(tmp_path, **{name: f"{BROKER}/oauth/x"})[1] == []
 
 
+@pytest.mark.parametrize("name", [REFRESH, REVOKE])
+def test_a_variable_that_leads_a_credential_elsewhere(tmp_path, name):
+    """Another broker, or OpenAI, would get what is none of its business: it stays, and is said."""
+    said = f"{name} leads Codex elsewhere than to the broker whose credential it has: unset {name}"
+    write(tmp_path / ".codex/auth.json", "cbr_x", OTHER)
+    where, notes = steered(tmp_path, **{name: f"{BROKER}/oauth/x"})
+    assert f"{BROKER}/oauth/x" in where
+    assert notes == [said]
+    assert steered(tmp_path, **{name: f"{OTHER}/oauth/x"})[1] == []
+    write(tmp_path / ".codex/auth.json", "cbr_x", "https://auth.openai.com")
+    assert said in steered(tmp_path, **{name: f"{BROKER}/oauth/x"})[1]
+    write(tmp_path / ".codex/auth.json", "")
+    assert steered(tmp_path, **{name: f"{OTHER}/oauth/x"})[1] == []
+
+
 @pytest.mark.parametrize("place", ["MANAGED", "SYSTEM"])
 def test_a_store_that_the_machine_names(tmp_path, monkeypatch, place):
     """Where the user's own configuration is silent, that of the machine may have a real login elsewhere."""
