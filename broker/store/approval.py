@@ -55,7 +55,8 @@ async def look_at_device(
 ) -> Offer | Refusal:
     """Return what an invite may approve of the request with a user code, with a ticket for doing so.
 
-    Wrong codes are counted against the right one that they came with. Whatever was wrong, one transaction
+    Wrong codes are counted against the right one that they came with, and a right one forgives none: whoever
+    guesses may well have a request of their own to show in between. Whatever was wrong, one transaction
     is written, so that it takes the same time. Who shows no invite that counts learns nothing of user codes.
 
     Args:
@@ -83,7 +84,6 @@ async def look_at_device(
         names = await _names(work, accounts_for(held, client, work.now_s))
         if not names:
             return Refusal.POWERLESS
-        await _change(work, invites, held.id, {"wrong": 0})
         ticket = new_secret(random_bytes)
         hashed = hash_of(Hashed.TICKET, ticket, work.keys.device)
         await _change(work, device_requests, request.id, {"ticket_hash": hashed, "invite": held.id})

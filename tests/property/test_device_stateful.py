@@ -171,7 +171,6 @@ class Doings(RuleBasedStateMachine):
         else:
             assert isinstance(got, Offer)
             assert (got.client, set(got.accounts)) == (code.name, self.allowed(code))
-            code.wrong = 0
             login.tickets.append((got.ticket, code))
             login.live = True
 

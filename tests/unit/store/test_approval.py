@@ -326,13 +326,15 @@ async def test_five_wrong_user_codes_hold_an_invite_for_ten_minutes(url, seal):
         await opened.close()
 
 
-async def test_a_right_user_code_forgives_the_wrong_ones(logins):
-    """Who mistypes now and then is not held."""
+async def test_a_request_of_ones_own_buys_no_more_guesses(logins):
+    """Whoever shows a right user code between wrong ones is held after as many as anybody else."""
     code = await logins.invited()
-    for _ in range(3):
-        for _ in range(MOST_WRONG - 1):
-            assert await logins.look(new_user_code(os.urandom), code) is Refusal.CODE
-        await logins.offered(code)
+    for _ in range(MOST_WRONG - 1):
+        assert await logins.look(new_user_code(os.urandom), code) is Refusal.CODE
+    await logins.offered(code)
+    assert await logins.look(new_user_code(os.urandom), code) is Refusal.CODE
+    own = await logins.asked()
+    assert await logins.look(own.user_code, code) is Refusal.HELD
 
 
 async def test_a_device_code_makes_no_client(logins):
