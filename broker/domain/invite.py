@@ -72,7 +72,7 @@ class Invite:
     device: bool = False
     """It approves devices of a client that is there already, and makes none."""
     wrong: int = 0
-    """Wrong user codes that came with it, since the last right one."""
+    """Wrong user codes that came with it, since it was held last."""
     held_until: float | None = None
     """Epoch seconds before which it approves nothing, after too many of those."""
 
