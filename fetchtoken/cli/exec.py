@@ -32,7 +32,7 @@ def exec_(
     program = find_program(words[0], caller.environ, caller.cwd)
     token = obtain(caller.options, caller.environ, caller.cwd, caller.stderr, arm=caller.arm)
     settings = load(caller.options, caller.environ, caller.cwd)  # its notes were said by obtain
-    environ = steer(settings, caller.environ, caller.cwd, caller.stderr.note)
+    environ = steer(settings, caller.environ, caller.cwd, caller.stderr.note, words=words)
     environ = environment_for(program, environ, token, time.time())
     if caller.arm is not None:
         caller.arm(0, caller.stderr)  # alarms outlive execve(2)

@@ -2,13 +2,17 @@
 
 from fetchtoken.domain.errors import ConfigError
 
-__all__ = ["MANAGED", "SYSTEM", "named_store", "project_store", "store_mode"]
+__all__ = ["MANAGED", "SYSTEM", "named_store", "project_store", "store_mode", "words_store"]
 
 MANAGED = "/etc/codex/managed_config.toml"
 """What it says goes before the user's ``config.toml``."""
 
 SYSTEM = "/etc/codex/config.toml"
 """What it says counts where the user's is silent."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _KEY = "cli_auth_credentials_store"
 _MODES = ("file", "keyring", "auto", "ephemeral")
@@ -72,6 +76,31 @@ def project_store(codex_home: str, cwd: str) -> str:
         if store not in ("", "file") and realpath(path) != own:
             found = store
     return found if found and not _trusted(codex_home).isdisjoint([cwd, *above]) else ""
+
+
+def words_store(codex_home: str, words: "Sequence[str]") -> str:
+    """Return the store that a command line says, or the profile that it chooses, where that is no file.
+
+    Args:
+        codex_home: the directory of ``NAME.config.toml``.
+        words: Codex's, its own name included.
+
+    Raises:
+        ConfigError: as :func:`named_store`.
+    """
+    from itertools import pairwise
+
+    for word, following in pairwise((*words, "")):
+        _, key, said = word.partition(_KEY)
+        store = said.strip(" ='\"") if key and said.lstrip().startswith("=") else ""
+        name = following if word in ("-p", "--profile") else ""
+        if not name and word.startswith(("-p", "--profile=")):
+            name = word.removeprefix("--profile=").removeprefix("-p")
+        if name and "/" not in name:
+            store = named_store(f"{codex_home}/{name}.config.toml")
+        if store not in ("", "file"):
+            return store
+    return ""
 
 
 def _trusted(codex_home: str) -> set[str]:

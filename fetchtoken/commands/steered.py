@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from fetchtoken.codex.config import project_store, store_mode
+from fetchtoken.codex.config import project_store, store_mode, words_store
 from fetchtoken.codex.steering import Steering, steered_environment, steering, without_steering
 from fetchtoken.domain.errors import ConfigError, FetchTokenError, NotFound
 from fetchtoken.files.guard import read_private
@@ -23,7 +23,12 @@ _TRUST = ("CODEX_CA_CERTIFICATE", "SSL_CERT_FILE")
 
 
 def steer(
-    settings: Settings, environ: Mapping[str, str], cwd: str, note: Callable[[str], None]
+    settings: Settings,
+    environ: Mapping[str, str],
+    cwd: str,
+    note: Callable[[str], None],
+    *,
+    words: Sequence[str] = (),
 ) -> dict[str, str]:
     """Return the environment with Codex's endpoints at the broker, where that is right.
 
@@ -34,12 +39,13 @@ def steer(
         environ: the program's.
         cwd: its working directory.
         note: says why the program is not led to the broker that is asked.
+        words: its name and arguments.
     """
     environ = without_steering(environ)
     broker = "" if settings.remote_url_origin == "built-in" else broker_base(settings.remote_url)
     asked = bool(broker) and "remote" in settings.sources
     home = os.path.join(cwd, environ.get("CODEX_HOME") or f"{settings.home}/.codex")
-    found = _steering(home, cwd, broker, asked=asked)
+    found = _steering(home, cwd, words, broker, asked=asked)
     if found.note:
         note(found.note)
     if found.base:
@@ -51,10 +57,10 @@ def steer(
     return steered_environment(environ, found.base)
 
 
-def _steering(home: str, cwd: str, broker: str, *, asked: bool) -> Steering:
+def _steering(home: str, cwd: str, words: Sequence[str], broker: str, *, asked: bool) -> Steering:
     path = f"{home}/auth.json"
     try:
-        mode = project_store(home, cwd) or store_mode(home)
+        mode = words_store(home, words) or project_store(home, cwd) or store_mode(home)
         if mode != "file":
             why = f"Codex keeps its login in its store {mode}, which may be one at OpenAI"
             return Steering(note=f"{why}: it is not led to the broker" if asked else "")

@@ -130,11 +130,11 @@ def world_key(world):
     return (f"CODEX_REMOTE_API_KEY={world.environ['CODEX_REMOTE_API_KEY']}",)
 
 
-def steered(home, *, cwd="", **keys):
+def steered(home, *, cwd="", words=(), **keys):
     """Return what a program would be given, and the notes."""
     notes = []
     environ = {"HOME": str(home), "CODEX_REMOTE_URL": BROKER, "CODEX_TOKEN_SOURCE": "remote", **keys}
-    found = steer(settings_of(home, **environ), environ, str(cwd or home), notes.append)
+    found = steer(settings_of(home, **environ), environ, str(cwd or home), notes.append, words=words)
     return [found.get(REFRESH), found.get(REVOKE)], notes
 
 
@@ -195,6 +195,41 @@ def test_a_variable_that_leads_a_credential_elsewhere(tmp_path, name):
     assert said in steered(tmp_path, **{name: f"{BROKER}/oauth/x"})[1]
     write(tmp_path / ".codex/auth.json", "")
     assert steered(tmp_path, **{name: f"{OTHER}/oauth/x"})[1] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "store"),
+    [
+        (("codex", "-c", "cli_auth_credentials_store=keyring"), "keyring"),
+        (("codex", "exec", '--config=cli_auth_credentials_store = "auto"', "hi"), "auto"),
+        (("codex", "--profile", "home", "exec"), "keyring"),
+        (("codex", "exec", "-p", "home"), "keyring"),
+        (("codex", "-phome"), "keyring"),
+        (("codex", "--profile=home"), "keyring"),
+        (("codex", "--profile", "work"), ""),
+        (("codex", "-c", 'cli_auth_credentials_store="file"'), ""),
+        (("codex", "exec", "what is cli_auth_credentials_store?"), ""),
+        (("codex", "-p"), ""),
+        (("codex", "-p", "../.codex/home"), ""),
+    ],
+)
+def test_a_store_that_the_command_line_names(tmp_path, words, store):
+    """By the key itself, or by a profile with a file of its own."""
+    (tmp_path / ".codex").mkdir()
+    for name, mode in (("home", "keyring"), ("work", "file")):
+        text = f'cli_auth_credentials_store = "{mode}"\n'
+        (tmp_path / f".codex/{name}.config.toml").write_text(text)
+    where, notes = steered(tmp_path, words=words)
+    assert where == ([None, None] if store else endpoints(BROKER))
+    assert [f"its store {store}," in note for note in notes] == ([True] if store else [])
+
+
+def test_exec_hands_its_words_on(world):
+    """The program's own arguments count."""
+    shown = (*SHOW, "-c", "cli_auth_credentials_store=keyring")
+    ran = world.process("exec", "--", *shown)
+    seen = json.loads(ran.out)
+    assert (seen.get(REFRESH), "its store keyring," in ran.err) == (None, True)
 
 
 @pytest.mark.parametrize("place", ["MANAGED", "SYSTEM"])
