@@ -73,7 +73,8 @@ def _problem(peer: str, response: Response) -> FetchTokenError:
     status = response.status
     if status in (401, 403):
         return Denied(
-            f"{peer} refused the invite code ({status}): it is unknown, used, expired or revoked",
+            f"{peer} refused the invite code ({status}):"
+            " it is unknown, used, expired, revoked, or for device logins",
             hint="ask whoever runs the broker for a new one: codex-broker invite",
             code="invalid_token",
         )
