@@ -380,12 +380,13 @@ def test_a_form_in_a_sandboxed_frame_cannot_approve(browser, scene, elsewhere):
     """An origin that is nobody's is not the page's own."""
     kept, invite = scene.begin(), scene.invited("work")
     fields = hidden({"user_code": kept["user_code"], "invite": invite})
-    inner = f'<form id=f method=post action="{scene.page}" target=_self>{fields}</form>'
-    inner += "<script>f.submit()</script>"
+    inner = f'<form method=post action="{scene.page}" target=_self>{fields}<button>Go</button></form>'
     frame = f'<iframe sandbox="allow-scripts allow-forms" srcdoc="{escape(inner)}"></iframe>'
     with opened(browser) as page:
+        page.goto(elsewhere.put(frame))
+        button = page.frame_locator("iframe").get_by_role("button")  # the frame is watched once this is there
         with page.expect_response(scene.page) as answered:
-            page.goto(elsewhere.put(frame))
+            button.click()
         assert answered.value.status == 403
         assert answered.value.request.all_headers()["origin"] == "null"
     assert scene.waits(kept)

@@ -155,7 +155,7 @@ def _(stage: Stage) -> Ran:
         return stage.setup(*COMMAND, CODEX_REMOTE_URL=f"http://127.0.0.1:{port}")
 
 
-@case(FETCHTOKEN, 5, "codex undo: the broker does not end the credential", says="cannot connect", notes=1)
+@case(FETCHTOKEN, 5, "codex undo: the broker does not end the credential", says="cannot connect", notes=2)
 def _(stage: Stage) -> Ran:
     assert stage.setup("--mode", "endpoint", "--name", "left").code == 0
     with closed_port() as port:

@@ -103,17 +103,19 @@ def test_a_torn_write_at_every_byte_is_judged_by_what_is_durable(tmp_path, key, 
     path = tmp_path / "answer"
     for step, start in zip(STEPS, (0, 4096, 8192), strict=True):
         for cut in range(start, ends[step] + 1):
-            torn = whole[:cut]
-            path.write_bytes(torn if truncated else torn + bytes(ALLOCATED - cut))
+            torn = whole[:cut] if truncated else whole[:cut] + bytes(ALLOCATED - cut)
+            path.write_bytes(torn)
+            # Cut before a last byte that is zero, a record is whole in a file that goes on with zeros.
+            durable = {each for each, end in ends.items() if torn[:end] == whole[:end]}
             entry = look(path, key)
             if step == "intent":
                 expected = {Phase.UNSENT}
             elif step == "sending":
                 expected = {Phase.SENT} if any(whole[start:cut]) else {Phase.UNSENT}
             else:
-                expected = {Phase.ANSWERED} if cut == ends[step] else {Phase.SENT}
+                expected = {Phase.ANSWERED} if step in durable else {Phase.SENT}
             assert entry.phase in expected, (step, cut)
-            assert entry.intent == (INTENT if cut >= ends["intent"] else {})
+            assert entry.intent == (INTENT if "intent" in durable else {})
 
 
 def test_damage_to_any_byte_never_makes_a_sent_attempt_look_unsent(tmp_path, key):
