@@ -1,9 +1,9 @@
 """How often a caller may try keys and read, whichever way it comes in.
 
-Each refused key costs the caller's address; over HTTP once, for the same again is no guess, but a program
-that does not give up. An address that has used up its failures is refused **without a look at the key**,
-so that nothing can be learned by going on. One exception keeps healthy callers alive behind an
-address that they share with a guesser: a key that was good from that very address lately is still
+Each refused key costs the caller's address; a machine credential once, for the same again is no guess, but
+a Codex that does not give up. An address that has used up its failures is refused **without a look at
+the key**, so that nothing can be learned by going on. One exception keeps healthy callers alive behind
+an address that they share with a guesser: a key that was good from that very address lately is still
 checked, against a budget of its own.
 """
 

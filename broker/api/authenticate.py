@@ -69,7 +69,7 @@ class Authenticator:
         trial = self._gate.trial(address, key[KEY_ID], ticks_s)
         client = self._proofs.client(key)
         if client is None or not is_live(client, now_s):
-            self._gate.failed(trial, ticks_s, shown=key)
+            self._gate.failed(trial, ticks_s)
             raise ProblemError("invalid_token", REFUSED_KEY, headers)
         self._gate.read(client, ticks_s)
         self._gate.passed(trial, ticks_s)

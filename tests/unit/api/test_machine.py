@@ -284,8 +284,6 @@ async def test_a_storm_of_dead_credentials_leaves_others_alone():
         for dead in (STRANGER, "cbr_rubbish", key):
             answers = await asyncio.gather(*(world.refresh(dead) for _ in range(63)))
             assert {answer.status for answer in answers} == {401 if dead is STRANGER else 400}
-        for _ in range(63):
-            assert (await world.get("/codex", key=new_key("cbk", b"dead".ljust).text.reveal())).status == 401
         read(await world.refresh(fresh))
         assert (await world.get("/codex", key=key)).status == 200
 
