@@ -126,9 +126,11 @@ def test_a_killed_container_leaves_a_doubt(contain):
     broker = contain(*PID1)
     broker.exchange()
 
-    broker.daemon.kill()
-    broker.issuer.release()
+    os.kill(first_process(broker.pid), signal.SIGKILL)
 
+    broker.daemon.process.wait()
+    assert broker.journal_phases() == [Phase.SENT]
+    broker.issuer.release()
     broker.start()
     broker.settles("in_doubt", 0)
     assert [entry["decision"] for entry in broker.issuer.exchanges()] == ["rotated"]
