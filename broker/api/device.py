@@ -15,9 +15,9 @@ from broker.access.refused import Refused
 from broker.api.bodies import json_body
 from broker.api.call import Call
 from broker.api.models import DevicePoll, UserCodeRequest
-from broker.api.oauth import answered, no_store
+from broker.api.oauth import answered
 from broker.api.ports import Devices
-from broker.api.problems import ProblemError
+from broker.api.problems import ProblemError, no_store
 from broker.domain.device import DeviceRequest, Progress, challenge_of, progress
 from fetchtoken.domain.errors import FetchTokenError
 from fetchtoken.domain.instants import to_rfc3339

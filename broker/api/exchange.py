@@ -11,14 +11,13 @@ from collections.abc import Callable
 from aiohttp.web import Response
 
 from broker.access.gate import Gate
-from broker.access.refused import Refused
 from broker.access.tokens import REFUSED_KEY, TokenDesk, check_token_scope
 from broker.api.answer import PreparedAnswer
 from broker.api.authenticate import Authenticator
 from broker.api.call import Call
 from broker.api.oauth import Fields, answered
 from broker.api.ports import Machines
-from broker.api.problems import ProblemError
+from broker.api.problems import ProblemError, no_store
 from broker.domain.apikey import ApiKey, new_key
 from broker.domain.audit import Action
 from broker.domain.machine import MOST_LIVE, exchanged_ends, is_machine_name
@@ -116,7 +115,7 @@ class ExchangeHandler:
                 "too_many_machines", f"this client has {MOST_LIVE} machine credentials: revoke some of them"
             ) from None
         except FetchTokenError:
-            raise Refused("unavailable", "the store does not answer", retry_after_s=5) from None
+            raise no_store() from None
 
 
 def _checked(fields: Fields) -> str:

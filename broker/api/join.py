@@ -9,7 +9,7 @@ from broker.api.bodies import json_body
 from broker.api.call import Call
 from broker.api.models import JoinRequest
 from broker.api.ports import Enrolment
-from broker.api.problems import NO_STORE, X_REQUEST_ID
+from broker.api.problems import NO_STORE, X_REQUEST_ID, no_store
 from broker.domain.apikey import parse_key
 from broker.domain.audit import Action
 from broker.domain.records import AuditRecord
@@ -60,7 +60,7 @@ class JoinHandlers:
         except ConfigError as error:
             raise Refused("invalid_token", f"{error.message}: {error.hint}") from None
         except FetchTokenError:
-            raise Refused("unavailable", "the store does not answer", retry_after_s=5) from None
+            raise no_store() from None
         if joined is None:
             raise Refused("invalid_token", "the invite code is unknown, used, expired or revoked")
         if joined.first:

@@ -20,7 +20,7 @@ from broker.api.bodies import fields_of_body
 from broker.api.call import Call
 from broker.api.oauth import TEXTS, Fields, Grant, answered
 from broker.api.ports import Machines
-from broker.api.problems import ProblemError
+from broker.api.problems import ProblemError, no_store
 from broker.domain.apikey import ApiKey, matches, parse_key
 from broker.domain.machine import MachineRefusal, refusal_of
 from broker.domain.records import Account, Client, Machine
@@ -129,7 +129,7 @@ class MachineHandlers:
         try:
             await self._machines.revoke(machine, peer=call.peer, request_id=call.request_id)
         except FetchTokenError:
-            raise Refused("unavailable", "the store does not answer", retry_after_s=5) from None
+            raise no_store() from None
 
     def _proven(self, call: Call, key: ApiKey) -> Machine | None:
         """Return the machine whose credential this is; an unknown one costs its address."""

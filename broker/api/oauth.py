@@ -5,12 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import hdrs
 from aiohttp.web import Response
 
-from broker.access.refused import Refused
 from broker.api.call import Call
 from broker.api.problems import NO_STORE, X_REQUEST_ID
 from fetchtoken.domain.jsontext import dumps
 
-__all__ = ["TEXTS", "Fields", "Grant", "answered", "no_store"]
+__all__ = ["TEXTS", "Fields", "Grant", "answered"]
 
 TEXTS = frozenset({"actor_token", "audience", "requested_token_type", "resource", "scope"})
 """Fields that narrow what is asked for: a list in one of them must not be passed over (RFC 8693 §2.1)."""
@@ -31,8 +30,3 @@ def answered(call: Call, document: dict[str, object]) -> Response:
         X_REQUEST_ID: call.request_id,
     }
     return Response(body=dumps(document).encode(), headers=headers)
-
-
-def no_store() -> Refused:
-    """Return the refusal where the store does not answer, and nothing was done."""
-    return Refused("unavailable", "the store does not answer", retry_after_s=5)

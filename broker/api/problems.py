@@ -17,6 +17,7 @@ __all__ = [
     "X_REQUEST_ID",
     "Code",
     "ProblemError",
+    "no_store",
     "problem_response",
 ]
 
@@ -90,6 +91,11 @@ class ProblemError(Refused):
     def __init__(self, code: Code, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(code, detail)
         self.headers = headers or {}
+
+
+def no_store() -> Refused:
+    """Return the refusal where the store does not answer, and nothing was done."""
+    return Refused("unavailable", "the store does not answer", retry_after_s=5)
 
 
 def problem_response(problem: Refused, request_id: str, *, oauth: bool = False) -> Response:

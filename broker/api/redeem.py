@@ -16,10 +16,10 @@ from broker.access.refused import Refused
 from broker.access.tokens import TokenDesk
 from broker.api.call import Call
 from broker.api.machine import machine_token
-from broker.api.oauth import Fields, answered, no_store
+from broker.api.oauth import Fields, answered
 from broker.api.origins import origin_of
 from broker.api.ports import Devices, Machines
-from broker.api.problems import ProblemError
+from broker.api.problems import ProblemError, no_store
 from broker.domain.apikey import ApiKey, new_key
 from broker.domain.device import DeviceRequest, DeviceState, challenge_of, is_alive
 from broker.domain.records import Account, AuditRecord, Client, Machine
