@@ -156,11 +156,11 @@ class Gate:
         Raises:
             Refused: ``rate_limited``.
         """
-        if machine is not None and (wait_s := self._machine_reads.take(machine.key_id, ticks_s)):
-            raise _limited("too many requests with this machine credential", wait_s)
-        wait_s = self._reads.take(client.key_id, ticks_s)
-        if wait_s:
-            raise _limited("too many requests of this client", wait_s)
+        if machine is not None:
+            _pay(
+                self._machine_reads, machine.key_id, ticks_s, "too many requests with this machine credential"
+            )
+        _pay(self._reads, client.key_id, ticks_s, "too many requests of this client")
 
     def exchange(self, client: Client, ticks_s: float) -> None:
         """Count one exchange of a client's API key for a machine credential.
@@ -168,9 +168,7 @@ class Gate:
         Raises:
             Refused: ``rate_limited``.
         """
-        wait_s = self._exchanges.take(str(client.id), ticks_s)
-        if wait_s:
-            raise _limited("too many machine credentials made for this client", wait_s)
+        _pay(self._exchanges, str(client.id), ticks_s, "too many machine credentials made for this client")
 
     def attempt(self, address: str, ticks_s: float) -> None:
         """Have an attempt with an invite code paid for, by its address and by all, before a look at anything.
@@ -179,8 +177,7 @@ class Gate:
             Refused: ``rate_limited``.
         """
         for budget, payer in ((self._joins, limit_key(address)), (self._all_joins, "")):
-            if wait_s := budget.take(payer, ticks_s):
-                raise _limited("too many attempts with invite codes", wait_s)
+            _pay(budget, payer, ticks_s, "too many attempts with invite codes")
 
     def joined(self, address: str, ticks_s: float) -> None:
         """Give back what an attempt cost whose codes were right."""
@@ -202,8 +199,7 @@ class Gate:
             Refused: ``rate_limited``.
         """
         for budget, payer in ((self._logins, limit_key(address)), (self._all_logins, "")):
-            if wait_s := budget.take(payer, ticks_s):
-                raise _limited("too many device logins are begun", wait_s)
+            _pay(budget, payer, ticks_s, "too many device logins are begun")
 
     def poll(self, device: str, ticks_s: float) -> None:
         """Count one question how a device login goes.
@@ -215,9 +211,13 @@ class Gate:
         Raises:
             Refused: ``rate_limited``.
         """
-        wait_s = self._polls.take(device, ticks_s)
-        if wait_s:
-            raise _limited("too many questions", wait_s)
+        _pay(self._polls, device, ticks_s, "too many questions")
+
+
+def _pay(budget: Buckets, payer: str, ticks_s: float, what: str) -> None:
+    """Take one from a budget, or refuse and take nothing."""
+    if wait_s := budget.take(payer, ticks_s):
+        raise _limited(what, wait_s)
 
 
 def _limited(detail: str, wait_s: float) -> Refused:
